@@ -1,0 +1,1 @@
+"""What an environment is made of: its paths on each platform, and pyvenv.cfg (the one parser and the one writer)."""

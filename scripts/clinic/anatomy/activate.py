@@ -1,0 +1,58 @@
+"""What the activation scripts remember: where the environment lies, and its prompt. Measured on every creator.
+
+venv up to 3.13 writes values between double quotes without escaping anything; venv 3.14 and virtualenv quote like
+`shlex.quote`; uv quotes paths like shlex and prompts not at all; `.bat` files have `set "NAME=value"` or no quotes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import PurePosixPath, PureWindowsPath
+
+_SET = re.compile(
+    r'^[ \t]*(?:@?set[ \t]+"?|export[ \t]+)?(VIRTUAL_ENV(?:_PROMPT)?)=(.*?)[ \t]*\r?$', re.M | re.I
+)
+_PS1 = re.compile(r'^[ \t]*PS1="\((.*)\) \$\{PS1:?-\}"', re.MULTILINE)
+
+
+def recorded_path(script: str) -> str | None:
+    """The environment's path that an activation script holds, word for word; None where it computes it.
+
+    A script of a relocatable environment computes its path, and Cygwin branches convert it: neither is a record.
+    """
+    for text in _assigned(script, "VIRTUAL_ENV"):
+        if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
+            return text
+    return None
+
+
+def prompt(script: str) -> str | None:
+    """The prompt somebody chose; None where it is the default, the name of the folder."""
+    told = next((text for text in _assigned(script, "VIRTUAL_ENV_PROMPT")), "")
+    shown = re.fullmatch(r"\((.*)\) ", told)  # 3.10 to 3.12 store it as it is shown
+    told = shown[1] if shown else told
+    if not told and (drawn := _PS1.search(script)):
+        told = "" if "${" in drawn[1] else drawn[1]
+    return told if told and told != _folder_name(script) else None
+
+
+def _assigned(script: str, name: str) -> list[str]:
+    values = [match[2] for match in _SET.finditer(script) if match[1].upper() == name]
+    return [_unquoted(value) for value in values if not value.startswith(("$", "`", '"$', "%"))]
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith("'"):
+        try:
+            return "".join(shlex.split(value))
+        except ValueError:
+            return value.strip("'")
+    return value.removeprefix('"').removesuffix('"')
+
+
+def _folder_name(script: str) -> str:
+    path = recorded_path(script)
+    if path is None:
+        return ""
+    return PurePosixPath(path).name if path.startswith("/") else PureWindowsPath(path).name

@@ -1,0 +1,132 @@
+"""Where things lie in an environment, on POSIX and on Windows. Every rule takes the platform as an argument.
+
+Source: `venv` and `sysconfig` of CPython 3.8 to 3.14, virtualenv 21, uv 0.13 (measured).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+from clinic.anatomy.there import is_file, is_folder, names_in
+from clinic.facts import Flavour, Platform
+
+CFG = "pyvenv.cfg"
+
+MANAGED = "ai/.venv314t"
+"""The environment's place where nothing else is configured (CONTRACT section 5)."""
+
+_LIB = re.compile(r"(?:python|pypy)(\d+)\.(\d+)(t?)\Z")
+_EXECUTABLE = re.compile(r"pythonw?(?:(\d+)(?:\.(\d+)(t?))?)?(?:\.exe)?\Z", re.IGNORECASE)
+
+
+def here() -> Platform:
+    """The platform this suite runs on."""
+    return "windows" if os.name == "nt" else "posix"
+
+
+def platform_of(venv: Path) -> Platform | None:
+    """The platform an environment was made for, told by its folders; None where neither kind is there."""
+    windows = is_folder(venv / "Scripts") or is_folder(venv / "Lib" / "site-packages")
+    posix = is_folder(venv / "bin") or is_folder(venv / "lib")
+    if windows and posix:
+        # A case-insensitive disk shows Lib as lib too: the scripts folder decides.
+        return "windows" if is_folder(venv / "Scripts") and not is_folder(venv / "bin") else "posix"
+    return "windows" if windows else "posix" if posix else None
+
+
+def scripts_folder(venv: Path, platform: Platform) -> Path:
+    """The folder of executables."""
+    return venv / ("Scripts" if platform == "windows" else "bin")
+
+
+def python_in(venv: Path, platform: Platform | None = None) -> Path:
+    """The environment's interpreter by its plainest name, whether it is there or not."""
+    platform = platform or platform_of(venv) or here()
+    return scripts_folder(venv, platform) / ("python.exe" if platform == "windows" else "python")
+
+
+def pure(text: str, platform: Platform) -> PurePath:
+    """A path of the given platform, to be judged without asking the disk."""
+    return PureWindowsPath(text) if platform == "windows" else PurePosixPath(text)
+
+
+def executable_names(flavour: Flavour | None, platform: Platform) -> tuple[str, ...]:
+    """Names a base interpreter of this flavour goes by in its folder, most telling first."""
+    suffix = ".exe" if platform == "windows" else ""
+    names = [f"python{flavour}"] if flavour else []
+    if flavour and flavour.free_threaded and platform == "posix":
+        names.append(f"python{flavour.major}.{flavour.minor}")
+    names += ["python", "python3"] if platform == "windows" else ["python3", "python"]
+    return tuple(name + suffix for name in names)
+
+
+def is_interpreter_name(name: str) -> bool:
+    """Whether a file of the scripts folder is an interpreter by its name (python, python3.13, pythonw3.14t.exe)."""
+    return bool(_EXECUTABLE.match(name)) or name == "𝜋thon"  # what venv 3.14 adds for fun
+
+
+def flavour_of_name(name: str) -> Flavour | None:
+    """The flavour that an executable's or a library folder's name tells, if it tells one."""
+    match = _LIB.match(name) or _EXECUTABLE.match(name)
+    if not match or not match[1] or not match[2]:
+        return None
+    return Flavour(int(match[1]), int(match[2]), bool(match[3]))
+
+
+def library_folders(venv: Path, platform: Platform) -> list[tuple[Path, Flavour | None]]:
+    """Each folder that holds a `site-packages`, with the flavour its name tells (POSIX only)."""
+    if platform == "windows":
+        return [(venv / "Lib", None)] if is_folder(venv / "Lib" / "site-packages") else []
+    names = names_in(venv / "lib")
+    return [(venv / "lib" / name, flavour) for name in names if (flavour := flavour_of_name(name))]
+
+
+def has_environment(venv: Path) -> bool:
+    """Whether a folder holds an environment or what is left of one."""
+    if not is_folder(venv):
+        return False
+    if is_file(venv / CFG):
+        return True
+    platform = platform_of(venv)
+    if platform is None:
+        return False
+    names = names_in(scripts_folder(venv, platform))
+    return any(is_interpreter_name(name) or name.lower().startswith("activate") for name in names) or bool(
+        library_folders(venv, platform)
+    )
+
+
+def locate(root: Path, configured: Path | None) -> Path | None:
+    """The environment to look at; None where `auto` finds none (CONTRACT section 5, first row).
+
+    With `auto`, the first that exists of ai/.venv314t, ai/.venv3*, ai/.venv, ai/venv; a dangling link or a folder
+    without an environment in it counts only if none does.
+    """
+    if configured is not None:
+        return configured
+    places = candidates(root)
+    for candidate in places:
+        if has_environment(candidate):
+            return candidate
+    for candidate in places:
+        if os.path.lexists(candidate):
+            return candidate
+    return None
+
+
+def candidates(root: Path) -> list[Path]:
+    """Where a project's own environment may lie, in the order in which they count."""
+    folder = root / "ai"
+    try:
+        versioned = sorted((path for path in folder.iterdir() if path.name.startswith(".venv3")), reverse=True)
+    except OSError:
+        versioned = []
+    first = root / MANAGED
+    return [first, *(path for path in versioned if path != first), folder / ".venv", folder / "venv"]
+
+
+def named_for(root: Path, flavour: Flavour) -> Path:
+    """Where a new environment for this flavour goes: ai/.venv314t, ai/.venv313 and the like."""
+    return root / "ai" / f".venv{flavour.major}{flavour.minor}{'t' if flavour.free_threaded else ''}"

@@ -1,0 +1,51 @@
+"""One file per organ; each check a pure function from facts to evidence.
+
+`examine` runs them all in order, root causes first. A check whose explanation was already found stays silent.
+"""
+
+from __future__ import annotations
+
+from clinic.checks import cfg_form, cfg_home, cfg_keys, interpreter, packages, place
+from clinic.checks.base import Check, effect
+from clinic.facts import Facts
+from clinic.model import Finding, Verdict
+
+# A damaged interpreter file silences what only follows from it: nothing can be said of a base that is gone.
+_AFTER_FILES = interpreter.FATAL_FILES
+
+CHECKS: tuple[Check, ...] = (
+    *place.CHECKS,
+    *(check for check in interpreter.CHECKS if check.code in interpreter.FATAL_FILES),
+    *cfg_form.CHECKS,
+    *cfg_home.CHECKS,
+    *cfg_keys.CHECKS,
+    *(check for check in interpreter.CHECKS if check.code not in interpreter.FATAL_FILES),
+    *packages.CHECKS,
+)
+
+
+def examine(facts: Facts) -> tuple[Finding, ...]:
+    """Every damage that the facts show, each named by one code."""
+    found: dict[str, Finding] = {}
+    for check in CHECKS:
+        if check.silenced_by & found.keys():
+            continue
+        evidence = check.look(facts)
+        if evidence:
+            lines = (evidence,) if isinstance(evidence, str) else evidence
+            found[check.code] = Finding(
+                check.code, check.severity(facts), check.title, lines, check.causes(facts), check.cured_by
+            )
+    return tuple(found.values())
+
+
+def verdict(findings: tuple[Finding, ...]) -> Verdict:
+    """The worst word that the findings justify."""
+    codes = {finding.code for finding in findings}
+    severities = {finding.severity for finding in findings}
+    if codes & place.ABSENT:
+        return "missing"
+    return "broken" if "fatal" in severities else "degraded" if "degraded" in severities else "healthy"
+
+
+__all__ = ["CHECKS", "Check", "effect", "examine", "verdict"]

@@ -1,0 +1,217 @@
+"""`home` in pyvenv.cfg: the folder that holds the base interpreter, spelled so that every reader takes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from clinic.anatomy import cfg as grammar
+from clinic.anatomy.layout import pure
+from clinic.checks import causes
+from clinic.checks.base import Check, Evidence, at_least
+from clinic.checks.cfg_form import FIX, FORM
+from clinic.checks.reading import cfg_of, is_windows, where
+from clinic.facts import Facts, Home
+from clinic.model import Severity
+
+HOME = frozenset(
+    {
+        "cfg-home-missing",
+        "cfg-home-quoted",
+        "cfg-home-unexpanded",
+        "cfg-home-relative",
+        "cfg-home-comment",
+        "cfg-home-is-environment",
+        "cfg-home-is-file",
+        "cfg-home-gone",
+        "cfg-home-not-bin",
+        "cfg-home-other-minor",
+        "cfg-home-other-base",
+    }
+)
+_UNREADABLE = FORM | {"cfg-truncated", "cfg-duplicate-home"}
+INCLUDE = "include-system-site-packages"
+
+
+def _value(facts: Facts) -> str | None:
+    cfg = cfg_of(facts)
+    return cfg.first("home") if cfg else None
+
+
+def _about_home(look: Callable[[Facts, str], Evidence]) -> Callable[[Facts], Evidence]:
+    """A check that has nothing to say where there is no `home`."""
+
+    def looked(facts: Facts) -> Evidence:
+        value = _value(facts)
+        return look(facts, value) if value else None
+
+    return looked
+
+
+def _about_place(look: Callable[[Facts, Home], Evidence]) -> Callable[[Facts], Evidence]:
+    """A check on where `home` leads, for values that are proper absolute paths."""
+
+    def looked(facts: Facts) -> Evidence:
+        home = facts.home
+        if home is None or home.is_base or _misspelled(facts, home.value):
+            return None
+        return look(facts, home)
+
+    return looked
+
+
+def _misspelled(facts: Facts, value: str) -> bool:
+    return not value or any(bool(look(facts, value)) for look in (_quoted, _unexpanded, _relative))
+
+
+def lacking(facts: Facts) -> Evidence:
+    cfg = cfg_of(facts)
+    if cfg is None or cfg.first("home"):
+        return None
+    return f"{where(facts)}: the line 'home' is {'empty' if cfg.all('home') else 'not there'}"
+
+
+def _quoted(facts: Facts, value: str) -> Evidence:
+    return f"home is {value}: quotes are read as part of the path" if value[:1] + value[-1:] in {'""', "''"} else None
+
+
+def _unexpanded(facts: Facts, value: str) -> Evidence:
+    if value.startswith("~") or (facts.home is None or facts.home.kind == "missing") and any(c in value for c in "$%"):
+        return f"home is {value}: python expands neither ~ nor variables"
+    return None
+
+
+def _relative(facts: Facts, value: str) -> Evidence:
+    platform = facts.tree.platform if facts.tree else "posix"
+    if pure(value, platform).is_absolute() or _quoted(facts, value) or _unexpanded(facts, value):
+        return None
+    return f"home is {value}: it is resolved against the folder a program happens to run in"
+
+
+def _comment(_facts: Facts, home: Home) -> Evidence:
+    return f"home is {home.value}: what follows {home.cut} is read as part of the path" if home.cut else None
+
+
+def _itself(facts: Facts, home: Home) -> Evidence:
+    if not home.inside:
+        return None
+    spawn = "; the Windows launcher would start itself for ever" if is_windows(facts) else ""
+    return f"home is {home.value}, inside the environment itself{spawn}"
+
+
+def _file(_facts: Facts, home: Home) -> Evidence:
+    return f"home is {home.value}, a file; it must name the folder" if home.kind == "file" and not home.inside else None
+
+
+def _not_bin(_facts: Facts, home: Home) -> Evidence:
+    if home.kind not in {"directory", "link"} or home.inside or home.holds or not home.below:
+        return None
+    return f"home is {home.value}; the interpreter lies in {home.below}"
+
+
+def _gone(_facts: Facts, home: Home) -> Evidence:
+    if home.inside or home.cut or home.kind == "file" or home.holds:
+        return None
+    if home.kind in {"missing", "dangling-link", "unreadable"}:
+        return f"home is {home.value}, which is not there"
+    return None if home.below else f"home is {home.value}, which holds no interpreter that answers"
+
+
+def _other_minor(facts: Facts, home: Home) -> Evidence:
+    if home.holds is None or facts.flavour is None or home.holds.flavour == facts.flavour:
+        return None
+    return f"home holds Python {home.holds.flavour}, the environment's packages are for {facts.flavour}"
+
+
+def _other_base(facts: Facts, home: Home) -> Evidence:
+    base = facts.search.base
+    if home.holds is None or base is None or home.holds.flavour != base.flavour or home.holds.real == base.real:
+        return None
+    return f"home is {home.value}, but {facts.search.proof}"
+
+
+def _luck(facts: Facts) -> Severity:
+    # POSIX builds climb from a wrong home to their compiled prefix; the Windows launcher does not (exit code 103).
+    return at_least("fatal" if is_windows(facts) else "advice")(facts)
+
+
+def _masked(facts: Facts) -> Severity:
+    # A fixed base masks a wrong home in silence; a relocated one, a copy and every tool that reads home do not.
+    return at_least("fatal" if is_windows(facts) else "degraded")(facts)
+
+
+def _home_check(
+    code: str,
+    title: str,
+    look: Callable[[Facts], Evidence],
+    severity: Callable[[Facts], Severity] = _masked,
+    silenced_by: frozenset[str] = frozenset(),
+) -> Check:
+    return Check(code, title, look, severity, FIX, _UNREADABLE | silenced_by, causes.of_wrong_home)
+
+
+def repeated(facts: Facts, *, only: frozenset[str] = frozenset(), but: frozenset[str] = frozenset()) -> Evidence:
+    """Keys that stand in the file more than once, of those asked for."""
+    cfg = cfg_of(facts)
+    if cfg is None:
+        return None
+    often = [name for name, count in Counter(line.name for line in cfg.pairs).items() if count > 1]
+    wanted = [name for name in often if (not only or name in only) and name not in but]
+    texts = (f"{where(facts)}: {name} stands there {len(cfg.all(name))} times: {', '.join(cfg.all(name))}" for name in wanted)
+    return tuple(texts) or None
+
+
+def duplicate_home(facts: Facts) -> Evidence:
+    return repeated(facts, only=frozenset({"home", INCLUDE}))
+
+
+def _duplicate_severity(facts: Facts) -> Severity:
+    # getpath takes the first home, site.py the last; of the include line the last counts for all (measured).
+    cfg = cfg_of(facts)
+    differ = cfg is not None and any(len(set(cfg.all(name))) > 1 for name in ("home", INCLUDE))
+    return at_least("degraded" if differ else "advice")(facts)
+
+
+def decoy(facts: Facts) -> Evidence:
+    cfg = cfg_of(facts)
+    value = _value(facts)
+    if cfg is None or not value or cfg.encoding.startswith("utf-16"):
+        return None
+    at = next(index for index, line in enumerate(cfg.lines) if line.name == "home" and not line.is_comment)
+    ahead = next((line.text for line in cfg.lines[:at] if "home" in line.text), None)
+    if ahead is None or (is_windows(facts) and grammar.launcher_home(cfg.raw) == value):
+        return None
+    return f"{where(facts)}: {ahead.strip()[:80]!r} stands ahead of home, and the Windows launcher takes the first 'home'"
+
+
+CHECKS = (
+    Check(
+        "cfg-duplicate-home",
+        "home or the system-site choice stands there twice",
+        duplicate_home,
+        _duplicate_severity,
+        FIX,
+        FORM | {"cfg-truncated"},
+        causes.of_edited_cfg,
+    ),
+    _home_check("cfg-home-missing", "home is not set", lacking),
+    _home_check("cfg-home-quoted", "home is quoted", _about_home(_quoted)),
+    _home_check("cfg-home-unexpanded", "home holds ~ or a variable", _about_home(_unexpanded)),
+    _home_check("cfg-home-relative", "home is relative", _about_home(_relative)),
+    _home_check("cfg-home-comment", "home is followed by a comment", _about_place(_comment), _luck),
+    _home_check("cfg-home-is-environment", "home names the environment itself", _about_place(_itself)),
+    _home_check("cfg-home-is-file", "home names a file", _about_place(_file)),
+    _home_check("cfg-home-gone", "home leads to no interpreter", _about_place(_gone)),
+    _home_check("cfg-home-not-bin", "home names a prefix, not its folder of executables", _about_place(_not_bin), _luck),
+    _home_check("cfg-home-other-minor", "home names another minor version", _about_place(_other_minor)),
+    _home_check("cfg-home-other-base", "home names another base interpreter", _about_place(_other_base)),
+    Check(
+        "cfg-home-decoy",
+        "a 'home' stands ahead of the real one",
+        decoy,
+        _luck,
+        FIX,
+        _UNREADABLE | HOME,
+        causes.of_edited_cfg,
+    ),
+)

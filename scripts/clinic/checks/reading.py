@@ -1,0 +1,36 @@
+"""Small readings of the facts that several checks share."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from clinic.anatomy import cfg as grammar
+from clinic.facts import Facts
+
+
+@lru_cache(maxsize=16)
+def _parsed(raw: bytes) -> grammar.Cfg:
+    return grammar.parse(raw)
+
+
+def cfg_of(facts: Facts) -> grammar.Cfg | None:
+    """The parsed pyvenv.cfg, None where there is no text to parse."""
+    if facts.cfg is None or facts.cfg.raw is None:
+        return None
+    cfg = _parsed(facts.cfg.raw)
+    return cfg if cfg.text else None
+
+
+def is_windows(facts: Facts) -> bool:
+    """Whether the environment is laid out for Windows."""
+    return facts.tree is not None and facts.tree.platform == "windows"
+
+
+def minor_of(facts: Facts) -> tuple[int, int]:
+    """The environment's minor version; (0, 0) where nothing proves one."""
+    return (facts.flavour.major, facts.flavour.minor) if facts.flavour else (0, 0)
+
+
+def where(facts: Facts) -> str:
+    """The file that the cfg checks speak of."""
+    return str(facts.cfg.file.path) if facts.cfg else str(facts.venv)

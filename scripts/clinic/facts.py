@@ -1,0 +1,209 @@
+"""What was seen: frozen records of one environment as it lay on disk and of what its python said of itself.
+
+`observe` fills them in, the checks judge them; neither does the other's work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Platform = Literal["posix", "windows"]
+Kind = Literal["missing", "file", "directory", "link", "dangling-link", "other", "unreadable"]
+Creator = Literal["venv", "virtualenv", "uv", "unknown"]
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """Minor version and threading build: what decides which packages an interpreter can load."""
+
+    major: int
+    minor: int
+    free_threaded: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}{'t' if self.free_threaded else ''}"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A python that was asked who it is (see `clinic.probe`)."""
+
+    executable: Path
+    """As it was called, its links kept."""
+    real: Path
+    """The file that runs, links resolved."""
+    version: tuple[int, int, int]
+    flavour: Flavour
+    implementation: str
+    prefix: Path
+    base_prefix: Path
+    base_executable: Path | None = None
+    version_text: str = ""
+    is_environment: bool = False
+    machine: str = ""
+    told: Path | None = None
+    """What it calls its own executable: another path where a script stood in its place."""
+
+    @property
+    def home(self) -> Path:
+        """The folder that `home` in pyvenv.cfg must name for this base."""
+        return self.executable.parent
+
+    @property
+    def dotted(self) -> str:
+        """Major, minor and patch level, with a dot between them."""
+        return ".".join(map(str, self.version))
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A python that could not say who it is, and how it failed."""
+
+    reason: str
+    code: int | None = None
+    stderr: str = ""
+
+
+@dataclass(frozen=True)
+class Self:
+    """What the environment's own python said when asked: who it is, and what of `imports` it can import."""
+
+    interpreter: Interpreter
+    is_itself: bool
+    """Whether its prefix is the environment's folder: health is identity, not a start with exit code 0."""
+    base_site_visible: bool
+    path: tuple[str, ...]
+    user_site_visible: bool
+    imports: tuple[tuple[str, str], ...] = ()
+    """Module and the error it failed with; an empty error is a success."""
+    import_seconds: float = 0.0
+    stderr: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """One directory entry, as lstat saw it."""
+
+    path: Path
+    kind: Kind
+    target: str | None = None
+    """What a link says, word for word."""
+    size: int = 0
+    mode: int = 0
+    magic: bytes = b""
+    modified: float = 0.0
+
+
+@dataclass(frozen=True)
+class CfgFile:
+    """pyvenv.cfg as it lay on disk; `raw` holds at most CAP bytes of it."""
+
+    file: File
+    raw: bytes | None = None
+    error: str = ""
+    stray: File | None = None
+    """A second pyvenv.cfg beside the executable."""
+    stray_raw: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Clue:
+    """A piece of evidence for the minor version, and for the threading build where it proves that too."""
+
+    source: str
+    major: int
+    minor: int
+    free_threaded: bool | None = None
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution, named by its dist-info folder."""
+
+    name: str
+    version: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The environment's folder without pyvenv.cfg: what lies there and what it gives away."""
+
+    platform: Platform
+    scripts: Path
+    site_packages: Path | None
+    interpreters: tuple[File, ...] = ()
+    clues: tuple[Clue, ...] = ()
+    creator: Creator = "unknown"
+    copies: bool = False
+    recorded_path: str | None = None
+    """Where its activation scripts say that it lies."""
+    prompt: str | None = None
+    distributions: tuple[Distribution, ...] = ()
+    deleted_hint: str = ""
+    patch: tuple[int, int, int] | None = None
+    """Version that the Windows launcher's resource carries."""
+
+
+@dataclass(frozen=True)
+class BaseSearch:
+    """The base interpreter that the evidence proves, or why there is none."""
+
+    base: Interpreter | None
+    proof: str = ""
+    looked: tuple[str, ...] = ()
+    rivals: tuple[Interpreter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the file's own `home` leads, right or wrong."""
+
+    value: str
+    kind: Kind
+    inside: bool = False
+    """Whether it leads into the environment itself."""
+    is_base: bool = False
+    """Whether it is the folder of the proven base."""
+    holds: Interpreter | None = None
+    below: Path | None = None
+    """A folder below it that holds an interpreter: then `home` names a prefix."""
+    cut: str | None = None
+    """The value without a trailing comment, where only that leads somewhere."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A path that another key of the file names."""
+
+    key: str
+    value: str
+    exists: bool
+    is_base: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that was seen of one environment."""
+
+    venv: Path
+    root: Kind
+    target: str | None = None
+    cfg: CfgFile | None = None
+    tree: Tree | None = None
+    flavour: Flavour | None = None
+    search: BaseSearch = field(default_factory=lambda: BaseSearch(None))
+    home: Home | None = None
+    """None where the file has no `home`, or is another platform's."""
+    named: tuple[Named, ...] = ()
+    recorded_is_here: bool = True
+    """Whether the path that its scripts record is this environment, by whatever spelling."""
+    me: Self | Silence | None = None
+    """None where it was not asked: another platform's environment, or nothing there to ask."""
+    locked: tuple[tuple[str, str], ...] = ()
+    wants_system_site: bool | None = None
+    """The intended system-site choice where something knows it."""
+    now: float = 0.0

@@ -1,0 +1,140 @@
+"""Checking: `validate`, and the newcomer's first run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from clinic import checklist
+from clinic.anatomy import cfg as grammar
+from clinic.checks import examine
+from clinic.checks.base import wants_base_packages
+from clinic.facts import Facts, Self
+from clinic.flow.patient import Patient, patient
+from clinic.model import CheckResult, Result
+from clinic.settings import Settings
+
+Watch = Callable[[CheckResult], None]
+
+
+def validate(
+    settings: Settings,
+    venv: str | Path | None = None,
+    *,
+    quick: bool = False,
+    junit: str | None = None,
+    on_result: Watch = lambda _result: None,
+) -> Result:
+    """Run the checklist; a green one records the known-good state."""
+    from clinic.service import manager
+
+    who = patient(settings, venv)
+    live = manager.status(settings)
+    todo = checklist.Checklist(on_result)
+    facts = who.look()
+    findings = examine(facts)
+    with ExitStack() as stack:
+        mine = checklist.Subject(settings, shadow=False) if live.pid and live.state == "running" else None
+        subject, started = mine, "left out by --quick"
+        if not quick:
+            subject, started = stack.enter_context(checklist.shadow(settings, who.venv))  # type: ignore[assignment]
+        checklist.startup(todo, subject, started, who.venv)
+        expected = mine or live.state in {"hung", "foreign", "starting"} or live.wanted == "up"
+        checklist.health(todo, checklist.Subject(settings, shadow=False) if expected else subject)
+    checklist.environment(todo, facts, findings, settings)
+    failed = sum(result.status == "fail" for result in todo.results)
+    if junit:
+        from clinic.report.junit import write
+
+        write(Path(junit), todo.results)
+    if not failed:
+        remember(who, facts)
+    data = {"venv": who.venv, "checks": tuple(todo.results)}
+    return Result("validate", "sick" if failed else "healthy", int(bool(failed)), data)
+
+
+def remember(who: Patient, facts: Facts) -> dict[str, Any]:
+    """Record the known-good state of an environment."""
+    me = facts.me
+    cfg = grammar.parse(facts.cfg.raw) if facts.cfg and facts.cfg.raw else None
+    state: dict[str, Any] = {
+        "time": time.time(),
+        "venv": str(who.venv),
+        "base": str(facts.search.base.executable) if facts.search.base else None,
+        "version": me.interpreter.version_text if isinstance(me, Self) else None,
+        "free_threaded": me.interpreter.flavour.free_threaded if isinstance(me, Self) else None,
+        "system_site": wants_base_packages(facts),
+        "prompt": cfg.first("prompt") if cfg else None,
+        "cfg": cfg.text if cfg else None,
+        "distributions": {each.name: each.version for each in facts.tree.distributions} if facts.tree else {},
+    }
+    who.records.save_snapshot(who.venv, state)
+    return state
+
+
+def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) -> Result:
+    """From nothing to a validated, running bridge: the environment, the server, the checklist."""
+    from clinic.flow.repair import fix_cfg
+    from clinic.flow.serve import start_server
+
+    who = patient(settings)
+    steps = progress or _Silent()
+    notes: list[str] = []
+    steps.step("Looking at the environment")
+    facts = who.look()
+    findings = tuple(finding for finding in examine(facts) if finding.severity != "advice")
+    if dry_run:
+        return Result("onboard", "planned", 0, {"plan": _plan(findings, who)})
+    if findings and all("fix-cfg" in finding.cured_by for finding in findings):
+        steps.step("Restoring pyvenv.cfg")
+        notes += fix_cfg(settings).notes
+    elif findings:
+        from clinic.flow.rebuild import rebuild
+
+        steps.step("Building the environment from its lock")
+        result = rebuild(settings, progress=steps)
+        notes += result.notes
+        if result.exit_code:
+            return Result("onboard", result.outcome, result.exit_code, result.data, result.errors, notes=tuple(notes))
+    steps.step("Starting the server")
+    start_server(settings)
+    steps.step("Going through the checklist")
+    result = validate(settings, on_result=lambda check: steps.detail(check.title))
+    steps.done()
+    data = {**result.data, "url": settings.service.url, "next": _NEXT}
+    return Result("onboard", result.outcome, result.exit_code, data, notes=tuple(notes))
+
+
+_NEXT = (
+    ("invoke status", "how the server is"),
+    ("invoke diagnose", "when something looks wrong"),
+    ("invoke fix-cfg", "when pyvenv.cfg is lost"),
+    ("invoke logs --follow", "what the server says"),
+    ("invoke stop", "when you are done"),
+)
+
+
+def _plan(findings: tuple[Any, ...], who: Patient) -> list[str]:
+    if not findings:
+        first = []
+    elif all("fix-cfg" in finding.cured_by for finding in findings):
+        first = [f"restore {who.venv}/pyvenv.cfg"]
+    else:
+        first = [f"build {who.venv} from {who.settings.environment.requirements}"]
+    return [*first, f"start the server on port {who.settings.service.port}", "go through the checklist"]
+
+
+class _Silent:
+    """A progress display for nobody."""
+
+    def step(self, _title: str) -> None:
+        """Nothing to see."""
+
+    def detail(self, _text: str) -> None:
+        """Nothing to see."""
+
+    def done(self) -> None:
+        """Nothing to see."""

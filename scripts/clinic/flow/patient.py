@@ -1,0 +1,110 @@
+"""Whom a run is about: settings, the environment's place, its lock, its records; and looking at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clinic import proc
+from clinic.anatomy import layout, lock
+from clinic.checks import examine, verdict
+from clinic.errors import RefusedError
+from clinic.facts import Facts
+from clinic.model import Diagnosis
+from clinic.observe import observe
+from clinic.records import Records
+from clinic.settings import Settings
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One environment, looked at on behalf of one project."""
+
+    settings: Settings
+    venv: Path
+    own: bool
+    """Whether it is the project's own: only then do its lock and its imports say what must be in it."""
+
+    @cached_property
+    def records(self) -> Records:
+        """Where this project's repairs are recorded."""
+        return Records(self.settings.records)
+
+    @cached_property
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """The last known-good state, if one was recorded."""
+        return self.records.snapshot(self.venv)
+
+    @property
+    def flags(self) -> str:
+        """What leads a command to this environment, as typed after its name."""
+        return "" if self.own else f" --venv {proc.quoted(self.venv)}"
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The modules that must be importable."""
+        return self.settings.environment.imports if self.own else ()
+
+    def look(self, *, imports: bool = True, base: Path | None = None) -> Facts:
+        """Observe it; reads only."""
+        pins = lock.read(self.settings.environment.requirements) if self.own else ()
+        return observe(
+            self.venv,
+            imports=self.imports if imports else (),
+            locked=lambda flavour: lock.wanted(pins, flavour),
+            base=base,
+            wants_system_site=self._wants_system_site(),
+        )
+
+    def _wants_system_site(self) -> bool | None:
+        setting = self.settings.environment.system_site_packages
+        if setting != "auto":
+            return setting
+        told = (self.snapshot or {}).get("system_site")
+        return told if isinstance(told, bool) else None
+
+
+def patient(settings: Settings, venv: str | Path | None = None) -> Patient:
+    """The environment that a flag names, or the project's own. Raises RefusedError where neither is there to name."""
+    own = layout.locate(settings.root, settings.environment.path)
+    if venv is None:
+        return Patient(settings, own or settings.root / layout.MANAGED, own=True)
+    if not str(venv).strip() or "\0" in str(venv):
+        raise RefusedError("bad-path", f"--venv {venv!r} is not a path.", "invoke diagnose --venv PATH")
+    path = Path(os.path.abspath(Path(venv).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    known = [own, *layout.candidates(settings.root)] if settings.environment.path is None else [own]
+    return Patient(settings, path, own=any(place is not None and _same(place, path) for place in known))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.normcase(os.path.abspath(one)) == os.path.normcase(other)  # noqa: PTH100
+
+
+def judge(who: Patient, facts: Facts) -> Diagnosis:
+    """Findings, ways out and next actions from facts."""
+    from clinic import plan
+
+    findings = examine(facts)
+    known = facts.search.base is not None
+    return Diagnosis(
+        venv=who.venv,
+        verdict=verdict(findings),
+        findings=findings,
+        options=plan.options(findings, base_known=known),
+        next_actions=plan.next_actions(findings, base_known=known, flags=who.flags),
+    )
+
+
+def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis under the contract's keys."""
+    return {
+        "venv": diagnosis.venv,
+        "verdict": diagnosis.verdict,
+        "findings": diagnosis.findings,
+        "options": diagnosis.options,
+        "next_actions": diagnosis.next_actions,
+    }

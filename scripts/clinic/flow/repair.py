@@ -1,0 +1,179 @@
+"""Repairing: lock, look, act, look again; and taking a repair back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from clinic.errors import FailedError, RefusedError
+from clinic.facts import Facts
+from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.model import Diagnosis, Receipt, Result
+from clinic.records import Entry, Records
+from clinic.remedies import fix_cfg as remedy
+from clinic.settings import Settings
+
+# Damage to the interpreter's own file: no text in pyvenv.cfg brings it back.
+_BEYOND_A_CFG = frozenset({"python-missing", "python-dangling", "python-truncated", "python-not-executable"})
+
+
+def fix_cfg(
+    settings: Settings, venv: str | Path | None = None, *, base: str | None = None, dry_run: bool = False
+) -> Result:
+    """Restore pyvenv.cfg from evidence and prove it, or put everything back."""
+    who = patient(settings, venv)
+    with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+        facts = who.look(imports=False, base=_base_flag(base))
+        before = judge(who, facts)
+        _refuse_what_it_cannot_cure(who, facts, before)
+        curable = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
+        if not curable and base is None:
+            return _nothing_to_do(before, _told(recovered))
+        draft = _draft(who, facts)
+        if draft.is_there:
+            return _nothing_to_do(before, _told(recovered))
+        notes = (*_told(recovered), *_spoken(draft))
+        if dry_run:
+            return _planned(before, draft, notes)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft))
+        if objection:
+            return _put_back(who, before, receipt, objection, notes)
+        return _ended(judge(who, after), before, receipt, after, notes)
+
+
+def _base_flag(base: str | None) -> Path | None:
+    if base is None:
+        return None
+    import shutil
+
+    found = shutil.which(base)
+    if found is None:
+        raise RefusedError("base-missing", f"--base {base}: there is no such program.", "invoke fix-cfg --base PYTHON")
+    return Path(found).absolute()
+
+
+def _refuse_what_it_cannot_cure(who: Patient, facts: Facts, before: Diagnosis) -> None:
+    beyond = [finding for finding in before.findings if finding.code in _BEYOND_A_CFG]
+    if facts.tree is None:
+        reason = before.findings[0].evidence[0] if before.findings else f"nothing is at {who.venv}"
+        raise RefusedError(
+            "no-environment", f"{reason}; there is no pyvenv.cfg to restore.", f"invoke rebuild{who.flags}"
+        )
+    if beyond:
+        raise RefusedError(
+            beyond[0].code,
+            f"{beyond[0].evidence[0]}; pyvenv.cfg alone cannot bring it back. Nothing was touched.",
+            f"invoke rebuild{who.flags}",
+        )
+
+
+def _draft(who: Patient, facts: Facts) -> remedy.Draft:
+    return remedy.draft(facts, setting=who.settings.environment.system_site_packages, snapshot=who.snapshot)
+
+
+def _proof(who: Patient, draft: remedy.Draft) -> Callable[[], Facts]:
+    return lambda: who.look(base=draft.base.executable)
+
+
+def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
+    choice = str(draft.include).lower()
+    return (
+        f"base interpreter: {draft.base.executable} ({draft.base.dotted}), because {draft.proof}",
+        f"include-system-site-packages: {choice} ({draft.include_proof})",
+    )
+
+
+def _told(recovered: list[Entry]) -> tuple[str, ...]:
+    return tuple(f"an interrupted {entry.remedy} of {entry.venv} was put back" for entry in recovered)
+
+
+def _nothing_to_do(before: Diagnosis, notes: tuple[str, ...]) -> Result:
+    data = {"before": as_data(before), "after": as_data(before), "receipts": []}
+    return Result(remedy.NAME, "sick" if before.sick else "unchanged", int(before.sick), data, notes=notes)
+
+
+def _planned(before: Diagnosis, draft: remedy.Draft, notes: tuple[str, ...]) -> Result:
+    remaining = tuple(finding for finding in before.findings if remedy.NAME not in finding.cured_by)
+    steps = [f"write {draft.path}", *(f"move {stray} to the stash" for stray in draft.strays)]
+    data: dict[str, Any] = {
+        "before": as_data(before),
+        "plan": steps,
+        "content": draft.data.decode("utf-8"),
+        "receipts": [],
+    }
+    sick = any(finding.severity != "advice" for finding in remaining)
+    return Result(remedy.NAME, "planned", int(sick), data, notes=notes)
+
+
+def _put_back(who: Patient, before: Diagnosis, receipt: Receipt, objection: str, notes: tuple[str, ...]) -> Result:
+    error = FailedError(
+        "not-proved",
+        f"The new pyvenv.cfg did not hold: {objection}. The old state is back.",
+        f"invoke rebuild{who.flags}",
+    )
+    data = {"before": as_data(before), "after": as_data(before), "receipts": [receipt]}
+    return Result(remedy.NAME, "failed", 1, data, (error,), notes=notes)
+
+
+def _ended(after: Diagnosis, before: Diagnosis, receipt: Receipt, facts: Facts, notes: tuple[str, ...]) -> Result:
+    data = {
+        "before": as_data(before),
+        "after": as_data(after),
+        "receipts": [receipt],
+        "proof": _proved(facts),
+    }
+    return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
+
+
+def _proved(facts: Facts) -> dict[str, Any]:
+    from clinic.facts import Self
+
+    me = facts.me
+    if not isinstance(me, Self):
+        return {}
+    return {
+        "prefix": me.interpreter.prefix,
+        "base_prefix": me.interpreter.base_prefix,
+        "version": me.interpreter.version_text,
+        "free_threaded": me.interpreter.flavour.free_threaded,
+        "imports": {name: error or "ok" for name, error in me.imports},
+        "import_seconds": round(me.import_seconds, 3),
+    }
+
+
+def locked(records: Records, command: str, *, dry_run: bool) -> AbstractContextManager[list[Entry]]:
+    """The lock between runs, for what changes something."""
+    return nullcontext([]) if dry_run else records.lock(command)
+
+
+def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
+    """Put back what the last repair replaced; what stands there now is kept in the stash."""
+    who = patient(settings, venv)
+    with locked(who.records, "undo", dry_run=dry_run) as recovered:
+        entry = who.records.last_done(who.venv if venv else None)
+        if entry is None:
+            return Result("undo", "unchanged", 0, {"receipts": []}, notes=("there is no repair to undo",))
+        if dry_run:
+            steps = [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
+            return Result("undo", "planned", 0, {"plan": steps, "receipts": []})
+        receipt = who.records.undo(entry)
+        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=_told(recovered))
+
+
+def undo_list(settings: Settings) -> Result:
+    """Every repair on record, newest first."""
+    entries = [
+        {
+            "id": entry.id,
+            "remedy": entry.remedy,
+            "venv": entry.venv,
+            "started": entry.started,
+            "state": entry.state,
+            "changed": [*entry.made] or [was for was, _ in entry.moved],
+            "stash": entry.stash,
+        }
+        for entry in reversed(Records(settings.records).entries())
+    ]
+    return Result("undo", "unchanged", 0, {"entries": entries})

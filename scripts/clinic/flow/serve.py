@@ -1,0 +1,121 @@
+"""The server's life as commands: start, stop, restart, status, logs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clinic.anatomy import layout
+from clinic.checks import examine
+from clinic.errors import ClinicError, FailedError, RefusedError
+from clinic.flow.patient import Patient, judge, patient
+from clinic.model import Result
+from clinic.observe import glance
+from clinic.settings import Settings
+
+Venv = str | Path | None
+
+
+def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False) -> Result:
+    """Start the server from the environment, and wait for its first healthy answer."""
+    from clinic.service import manager
+
+    who = patient(settings, venv)
+    now = manager.status(settings)
+    if now.state == "running":
+        return _told("start", now, "unchanged", 0)
+    _refuse_a_start_that_cannot_work(who)
+    python = layout.python_in(who.venv)
+    if dry_run:
+        argv = settings.service.argv(python, who.venv, settings.root)
+        return Result("start", "planned", 0, {**now.as_json(), "plan": [" ".join(argv)]})
+    try:
+        status = manager.start(settings, python, who.venv)
+    except FailedError as error:
+        raise _explained(who, error) from error
+    return _told("start", status, "healthy" if status.changed else "unchanged", 0)
+
+
+def _refuse_a_start_that_cannot_work(who: Patient) -> None:
+    """On POSIX an environment without its cfg would start as its base: better no server than one from elsewhere."""
+    fatal = [finding for finding in examine(glance(who.venv)) if finding.severity == "fatal"]
+    if fatal:
+        cure = next(iter(fatal[0].cured_by), "diagnose")
+        raise RefusedError(
+            fatal[0].code,
+            f"The server cannot run from {who.venv}: {fatal[0].evidence[0]}. Nothing was started.",
+            f"invoke {cure}{who.flags}",
+        )
+
+
+def _explained(who: Patient, error: FailedError) -> ClinicError:
+    """If the environment is to blame, its first finding says more than the log of a server that died of it."""
+    diagnosis = judge(who, who.look())
+    sick = [finding for finding in diagnosis.findings if finding.severity != "advice"]
+    if not sick:
+        return error
+    first = next((option.id for option in diagnosis.options if option.recommended), "diagnose")
+    return FailedError(
+        sick[0].code,
+        f"{error.message} The environment is the cause: {sick[0].evidence[0]}.",
+        f"invoke {first}{who.flags}",
+    )
+
+
+def stop_server(settings: Settings, *, dry_run: bool = False) -> Result:
+    """Stop the server, gracefully and then by force; nothing running is fine."""
+    from clinic.service import manager
+
+    now = manager.status(settings)
+    if dry_run:
+        plan = [f"stop process {now.pid}"] if now.pid else []
+        return Result("stop", "planned", 0, {**now.as_json(), "plan": plan})
+    status = manager.stop(settings)
+    return _told("stop", status, "healthy" if status.changed else "unchanged", 0)
+
+
+def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False) -> Result:
+    """Stop, then start; refused before the stop where the start can't work."""
+    from clinic.service import manager
+
+    who = patient(settings, venv)
+    _refuse_a_start_that_cannot_work(who)
+    if dry_run:
+        return Result("restart", "planned", 0, {**manager.status(settings).as_json(), "plan": ["stop", "start"]})
+    try:
+        status = manager.restart(settings, layout.python_in(who.venv), who.venv)
+    except FailedError as error:
+        raise _explained(who, error) from error
+    return _told("restart", status, "healthy", 0)
+
+
+def server_status(settings: Settings) -> Result:
+    """Process and answer as two truths; exit code 0 only when the server is healthy."""
+    from clinic.service import manager
+
+    status = manager.status(settings)
+    healthy = status.state == "running"
+    return _told("status", status, "healthy" if healthy else "sick", int(not healthy))
+
+
+def _told(command: str, status: Any, word: Any, code: int) -> Result:
+    return Result(command, word, code, status.as_json())
+
+
+def logs(settings: Settings, *, lines: int, follow: bool, write: Callable[[str], None]) -> Result:
+    """The last lines of the server's log through `write`; with `follow`, new ones as they come, until Ctrl+C."""
+    from clinic.service import logs as log
+
+    path = settings.service.log_file
+    if lines < 0:
+        raise RefusedError("bad-lines", f"--lines {lines}: a number of lines is 0 or more.", "invoke logs --lines 50")
+    if not path.is_file():
+        raise RefusedError("no-log", f"There is no log at {path}: the server has not been started yet.", "invoke start")
+    if not follow:
+        return Result("logs", "healthy", 0, {"log_file": path, "lines": log.tail(path, lines)})
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in log.follow(path, lines):
+            write(line)
+    return Result("logs", "healthy", 0, {"log_file": path})

@@ -1,0 +1,216 @@
+"""Finding base interpreters and asking them who they are.
+
+What an interpreter is, is never guessed from its path: it is asked (`clinic.probe`), in isolated mode, with the
+variables that derail a python taken away. Looking for one by version is python-discovery's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clinic import probe, proc
+from clinic.anatomy.layout import executable_names, flavour_of_name, here
+from clinic.anatomy.there import is_file, same
+from clinic.facts import Flavour, Interpreter, Self, Silence
+from clinic.interpreter_places import search_folders as search_folders  # noqa: PLC0414 - part of this room's door
+
+PROBE = Path(probe.__file__)
+LOOK_SECONDS = 10.0
+IMPORT_SECONDS = 60.0
+
+Runner = Callable[..., proc.Completed]
+
+
+def identify(executable: Path, *, run: Runner = proc.run) -> Interpreter | Silence:
+    """Ask a base interpreter who it is, without its site-packages (a `.pth` of the base can't hurt the look)."""
+    if _is_store_stub(executable):
+        return Silence("is a Microsoft Store stub: it opens the store instead of running")
+    if not is_file(executable):
+        return Silence("is not there" if not os.path.lexists(executable) else "is not a file")
+    done = run([executable, "-I", "-S", "-B", PROBE], timeout=LOOK_SECONDS)
+    who = _identity(_answers(done.stdout), executable)
+    return _itself(who) if who else _silence(done)
+
+
+def _itself(who: Interpreter) -> Interpreter:
+    """The python that answered, where a script stood in its place (pyenv's and asdf's shims do)."""
+    if who.told is None or same(who.executable, who.real):
+        return who
+    return replace(who, executable=who.told)
+
+
+def ask(
+    executable: Path,
+    venv: Path,
+    modules: Sequence[str] = (),
+    *,
+    run: Runner = proc.run,
+) -> Self | Silence:
+    """Ask an environment's python who it is, site-packages and all, and what it can import of `modules`."""
+    limit = IMPORT_SECONDS if modules else LOOK_SECONDS
+    done = run([executable, "-I", "-B", PROBE, *modules], timeout=limit)
+    told = _answers(done.stdout)
+    interpreter = _identity(told, executable)
+    if interpreter is None:
+        return _silence(done)
+    who = told["identity"]
+    failed = [
+        (name, f"the interpreter ended with code {done.code} {done.reason}".strip()) for name in modules
+    ]
+    return Self(
+        interpreter=interpreter,
+        is_itself=same(Path(who["prefix"]), venv),
+        base_site_visible=bool(who["base_site"]),
+        path=tuple(who["path"]),
+        user_site_visible=bool(who["user_site"]),
+        imports=tuple((name, error) for name, error in told.get("imports", failed)),
+        import_seconds=float(told.get("seconds", 0.0)),
+        stderr=done.stderr.strip(),
+    )
+
+
+def ask_outside(executable: Path, *, run: Runner = proc.run) -> Interpreter | Silence:
+    """Ask a copied executable who it is, through a link outside its environment, and find its base.
+
+    There no pyvenv.cfg is found, and it answers as its base, whatever state the file is in (measured on 3.8 to 3.13,
+    links and copies).
+    """
+    with tempfile.TemporaryDirectory(prefix="clinic-") as folder:
+        link = Path(folder) / executable.name
+        try:
+            link.symlink_to(executable)
+        except OSError as error:
+            return Silence(f"cannot be linked to: {error}")
+        answer = identify(link, run=run)
+    if isinstance(answer, Silence):
+        return answer
+    return _base_below(answer.base_prefix, answer.flavour, run=run) or Silence(
+        f"was built for {answer.base_prefix}, where no python {answer.flavour} is"
+    )
+
+
+def _base_below(prefix: Path, flavour: Flavour, *, run: Runner) -> Interpreter | None:
+    for folder in (prefix / "bin", prefix):
+        found = in_folder(folder, executable_names(flavour, here()), run=run)
+        if found and found.flavour == flavour:
+            return found
+    return None
+
+
+def in_folder(folder: Path, names: Sequence[str], *, run: Runner = proc.run) -> Interpreter | None:
+    """The first of these names in a folder that answers."""
+    for name in names:
+        candidate = folder / name
+        if is_file(candidate):
+            answer = identify(candidate, run=run)
+            if isinstance(answer, Interpreter):
+                return answer
+    return None
+
+
+def find(spec: str, *, env: Mapping[str, str] | None = None, run: Runner = proc.run) -> Iterator[Interpreter]:
+    """Base interpreters on this machine that match a spec ("3.13", "3.14t", a path, a name), each asked itself.
+
+    An environment that is found leads to its base. What is found twice is told once.
+    """
+    seen: set[Path] = set()
+    for executable in _candidates(spec, env):
+        answer = identify(executable, run=run)
+        if isinstance(answer, Interpreter) and answer.is_environment:
+            answer = (
+                identify(answer.base_executable, run=run) if answer.base_executable else Silence("no base")
+            )
+        if isinstance(answer, Silence) or answer.is_environment or answer.real in seen:
+            continue
+        seen.add(answer.real)
+        yield answer
+
+
+def _candidates(spec: str, env: Mapping[str, str] | None) -> Iterator[Path]:
+    if os.sep in spec or (os.altsep and os.altsep in spec):
+        yield Path(spec)
+        return
+    environ = dict(env) if env is not None else proc.scrubbed()
+    folders = search_folders(environ)
+    environ["PATH"] = os.pathsep.join(map(str, folders))
+    if flavour := flavour_of_name(f"python{spec}"):
+        for folder in folders:
+            yield from _present(folder, executable_names(flavour, here())[:1])
+        if here() == "posix":
+            # Every install has the versioned name there; python-discovery would run each python on its way.
+            return
+    from python_discovery import iter_interpreters
+
+    for found in iter_interpreters(spec, env=environ):
+        executable = found.system_executable or found.executable
+        if executable:
+            yield Path(executable)
+
+
+def _present(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    return (folder / name for name in names if is_file(folder / name))
+
+
+def _is_store_stub(executable: Path) -> bool:
+    """Windows puts zero-byte aliases into WindowsApps that open the store (PEP 514 installs are elsewhere)."""
+    if "WindowsApps" not in executable.parts:
+        return False
+    try:
+        return executable.stat().st_size == 0
+    except OSError:
+        return True
+
+
+def _answers(stdout: str) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for part in stdout.replace("\r\n", "\n").split(probe.MARK)[1:]:
+        with contextlib.suppress(ValueError, TypeError):
+            told.update(json.loads(part.split("\n", 1)[0]))
+    return told
+
+
+def _silence(done: proc.Completed) -> Silence:
+    last = done.stderr.strip().splitlines()
+    reason = done.reason or f"exit code {done.code}" + (f": {last[-1]}" if last else "")
+    return Silence(reason, done.code, done.stderr)
+
+
+def _identity(told: Mapping[str, Any], executable: Path) -> Interpreter | None:
+    """What was told, if it is an answer of ours: any program may print anything."""
+    try:
+        return _interpreter(told["identity"], executable)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _interpreter(who: Mapping[str, Any], executable: Path) -> Interpreter:
+    major, minor, patch = who["version"]
+    prefix, base = Path(who["prefix"]), Path(who["base_prefix"])
+    return Interpreter(
+        executable=executable,
+        real=Path(who["real"]),
+        version=(major, minor, patch),
+        flavour=Flavour(major, minor, bool(who["free_threaded"])),
+        implementation=who["implementation"],
+        prefix=prefix,
+        base_prefix=base,
+        base_executable=Path(who["base_executable"]) if who["base_executable"] else None,
+        version_text=who["version_text"],
+        is_environment=_is_environment(executable, prefix, base),
+        machine=f"{who['platform']}-{who['bits']}",
+        told=Path(who["executable"]) if who["executable"] else None,
+    )
+
+
+def _is_environment(executable: Path, prefix: Path, base: Path) -> bool:
+    # Up to 3.13 `-S` hides an environment from its own sys.prefix; the file beside or above the executable does not.
+    if prefix != base:
+        return True
+    return any(is_file(folder / "pyvenv.cfg") for folder in (executable.parent, executable.parent.parent))

@@ -1,0 +1,255 @@
+"""Finding the base interpreter of an environment by evidence, strongest first; two that fit equally are no proof.
+
+Order (facts: interpreters.md section 5, damage.md 5.4): the links in the scripts folder; a copied executable asked
+from outside; what the cfg still says, if it is true; at last a search of the machine for the one python of that
+flavour.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinic import interpreters, proc
+from clinic.anatomy import cfg as grammar
+from clinic.anatomy import layout
+from clinic.anatomy.there import exists, is_file, is_folder, same
+from clinic.facts import BaseSearch, File, Flavour, Home, Interpreter, Kind, Named, Silence, Tree
+from clinic.observe.tree import look_at
+
+
+def flavour_of(tree: Tree) -> Flavour | None:
+    """The minor version and threading build that the weightiest evidence proves."""
+    votes: Counter[tuple[int, int]] = Counter()
+    for clue in tree.clues:
+        votes[clue.major, clue.minor] += clue.weight
+    if not votes:
+        return None
+    (major, minor), _ = votes.most_common(1)[0]
+    proofs = [c.free_threaded for c in tree.clues if (c.major, c.minor) == (major, minor)]
+    told = [proof for proof in proofs if proof is not None]
+    return Flavour(major, minor, any(told))
+
+
+@dataclass
+class Search:
+    """One search. Remembers what it looked at, so that a refusal can tell, and asks no python twice."""
+
+    venv: Path
+    tree: Tree
+    flavour: Flavour | None
+    run: interpreters.Runner = proc.run
+    looked: list[str] = field(default_factory=list)
+    known: dict[Path, Interpreter | Silence] = field(default_factory=dict)
+
+    def identify(self, executable: Path) -> Interpreter | Silence:
+        """Ask a python once."""
+        if executable not in self.known:
+            self.known[executable] = interpreters.identify(executable, run=self.run)
+        return self.known[executable]
+
+    def in_folder(self, folder: Path) -> Interpreter | None:
+        """The interpreter of a folder, by the name that suits this environment; one that was asked is not again."""
+        for name in layout.executable_names(self.flavour, self.tree.platform):
+            if not is_file(folder / name):
+                continue
+            told = [who for path, who in self.known.items() if same(path, folder / name)]
+            found = told[0] if told else self.identify(folder / name)
+            return found if isinstance(found, Interpreter) else None
+        return None
+
+    def fits(self, candidate: Interpreter | Silence, where: str) -> Interpreter | None:
+        """The candidate if it can be the base; else why not goes on record."""
+        reason = self.objection(candidate)
+        self.looked.append(f"{where}: {reason or 'fits'}")
+        return None if reason or isinstance(candidate, Silence) else candidate
+
+    def objection(self, candidate: Interpreter | Silence) -> str:
+        """Why a python cannot be this environment's base; empty if it can."""
+        if isinstance(candidate, Silence):
+            return candidate.reason
+        if candidate.is_environment:
+            return "is itself an environment"
+        if self.flavour and candidate.flavour != self.flavour:
+            return f"is Python {candidate.flavour}, the environment holds packages for {self.flavour}"
+        return ""
+
+    def by_links(self) -> tuple[Interpreter, str] | None:
+        """An absolute link out of the environment names the base, word for word as its creator was called."""
+        for file in self.tree.interpreters:
+            if not file.target or not os.path.isabs(file.target) or self.inside(Path(file.target)):
+                continue
+            target = Path(file.target)
+            found = self.fits(self._base_of(self.identify(target)), f"{file.path} -> {target}")
+            if found:
+                return self._at_home(found), f"{file.path} links to {target}"
+        return None
+
+    def _base_of(self, answer: Interpreter | Silence) -> Interpreter | Silence:
+        """What lies behind an environment: one made from another by 3.10 or older links to that one's python."""
+        if isinstance(answer, Silence) or not answer.is_environment:
+            return answer
+        for behind in filter(None, (answer.real, answer.base_executable)):
+            found = self.identify(behind)
+            if isinstance(found, Interpreter) and not found.is_environment:
+                return found
+        return answer
+
+    def _at_home(self, found: Interpreter) -> Interpreter:
+        """A stray link to an interpreter lies in a folder that is no installation: use the real file's folder."""
+        if same(found.prefix / "bin", found.home) or here_is_windows():
+            return found
+        real = self.identify(found.real)
+        return real if isinstance(real, Interpreter) and not real.is_environment else found
+
+    def inside(self, path: Path) -> bool:
+        """Whether a path lies in the environment, by either spelling of its folder."""
+        return path.is_relative_to(self.venv) or path.is_relative_to(_resolved(self.venv))
+
+    def by_copy(self, cfg: grammar.Cfg | None) -> tuple[Interpreter, str] | None:
+        """A copied POSIX executable is the very file that lies at home; if not, asked from outside, it names its base."""
+        if self.tree.platform == "windows":
+            return None  # the Windows copy is a launcher that carries no base (measured)
+        for file in self.tree.interpreters:
+            if file.kind == "file" and file.size and file.mode & 0o111:
+                if home := self._original(file, cfg):
+                    return home, f"{file.path} is a copy of {home.real}, where home leads"
+                found = self.fits(
+                    interpreters.ask_outside(file.path, run=self.run), f"{file.path}, asked outside"
+                )
+                if found:
+                    return found, f"{file.path} was copied from {found.executable}"
+        return None
+
+    def _original(self, file: File, cfg: grammar.Cfg | None) -> Interpreter | None:
+        """The base at `home`, if its executable is byte for byte this copy."""
+        folder = Path(cfg.first("home") or "") if cfg else Path()
+        for name in layout.executable_names(self.flavour, self.tree.platform):
+            if folder.is_absolute() and is_file(folder / name) and _equal(folder / name, file):
+                return self.fits(self.identify(folder / name), f"{file.path} is a copy of {folder / name}")
+        return None
+
+    def by_cfg(self, cfg: grammar.Cfg | None) -> tuple[Interpreter, str] | None:
+        """What the file still says, if there is a fitting python behind it."""
+        for where, executable in self._named_in(cfg) if cfg else ():
+            found = self.fits(self.identify(executable), f"pyvenv.cfg, {where}: {executable}")
+            if found:
+                return found, f"{where} in pyvenv.cfg"
+        return None
+
+    def _named_in(self, cfg: grammar.Cfg) -> Iterator[tuple[str, Path]]:
+        for home in cfg.all("home"):
+            for name in layout.executable_names(self.flavour, self.tree.platform):
+                if (candidate := Path(home) / name).is_absolute() and is_file(candidate):
+                    yield "home", candidate
+                    break
+        for key in ("base-executable", "executable"):
+            for value in cfg.all(key):
+                if Path(value).is_absolute() and is_file(Path(value)):
+                    yield key, Path(value)
+
+    def by_search(self) -> tuple[tuple[Interpreter, ...], str]:
+        """Every python of this flavour on the machine; on Windows those of the launcher's own version first."""
+        if not self.flavour:
+            return (), ""
+        found = [
+            candidate
+            for candidate in interpreters.find(str(self.flavour), run=self.run)
+            if self.fits(candidate, f"search for Python {self.flavour}: {candidate.executable}")
+        ]
+        if not found:
+            self.looked.append(f"search of the PATH and of the usual places for Python {self.flavour}: none")
+        exact = [candidate for candidate in found if candidate.version == self.tree.patch]
+        return tuple(exact if len(exact) == 1 else found), f"the only Python {self.flavour} of this machine"
+
+
+def _equal(original: Path, copy: File) -> bool:
+    try:
+        return original.stat().st_size == copy.size and filecmp.cmp(original, copy.path, shallow=False)
+    except OSError:
+        return False
+
+
+def here_is_windows() -> bool:
+    """Whether interpreters of Windows can be asked here."""
+    return layout.here() == "windows"
+
+
+def search(hunt: Search, cfg: grammar.Cfg | None, given: Path | None = None) -> BaseSearch:
+    """The base interpreter of this environment. `given` names one by hand; it is examined like any other."""
+    if hunt.tree.platform != layout.here():
+        return BaseSearch(
+            None, looked=(f"this is an environment of another platform ({hunt.tree.platform})",)
+        )
+    if given is not None:
+        base = hunt.fits(hunt.identify(given), f"--base {given}")
+        return BaseSearch(base, "named by hand" if base else "", tuple(hunt.looked))
+    proven = hunt.by_links() or hunt.by_copy(cfg) or hunt.by_cfg(cfg)
+    if proven:
+        return BaseSearch(proven[0], proven[1], tuple(hunt.looked))
+    if not _can_run(hunt.tree):
+        return BaseSearch(None, looked=tuple(hunt.looked))
+    rivals, proof = hunt.by_search()
+    only = rivals[0] if len(rivals) == 1 else None
+    return BaseSearch(only, proof if only else "", tuple(hunt.looked), rivals)
+
+
+def _can_run(tree: Tree) -> bool:
+    """Whether a new cfg could bring it to life: a dangling interpreter needs more than that (relink, rebuild)."""
+    return any(file.kind in {"file", "link"} for file in tree.interpreters)
+
+
+def home_of(cfg: grammar.Cfg, hunt: Search, base: Interpreter | None) -> Home | None:
+    """Where the file's own `home` (the first, as getpath takes it) leads."""
+    value = cfg.first("home")
+    if value is None:
+        return None
+    path = Path(value)
+    if "\0" in value or not value or not path.is_absolute():
+        return Home(value, "missing")
+    kind: Kind = "file" if is_file(path) else look_at(path).kind
+    holds = hunt.in_folder(path) if kind in {"directory", "link"} and not hunt.inside(path) else None
+    return Home(
+        value=value,
+        kind=kind,
+        inside=hunt.inside(path),
+        is_base=base is not None and same(path, base.home),
+        holds=holds,
+        below=None if holds else _interpreters_below(path),
+        cut=_without_comment(value),
+    )
+
+
+def named_in(cfg: grammar.Cfg, base: Interpreter | None) -> tuple[Named, ...]:
+    """The executables that other keys name, and whether each is the base's."""
+    keys = ("executable", "base-executable")
+    return tuple(
+        Named(key, value, exists(Path(value)), base is not None and same(Path(value), base.real))
+        for key in keys
+        for value in cfg.all(key)
+        if value and "\0" not in value
+    )
+
+
+def _interpreters_below(path: Path) -> Path | None:
+    for folder in (path / "bin", path.parent / "bin", path.parent):
+        if any(is_file(folder / name) for name in layout.executable_names(None, layout.here())):
+            return folder
+    return None
+
+
+def _without_comment(value: str) -> str | None:
+    cut = re.split(r"\s+[#;]", value, maxsplit=1)[0].rstrip()
+    return cut if cut != value and is_folder(Path(cut)) else None
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

@@ -1,0 +1,313 @@
+"""The memory of the clinic: receipts, the stash, events, and the lock between runs. All of it under `records`.
+
+A repair is a transaction: each step is on record before it is taken, so that an interrupted one is put back by the
+run itself (Ctrl+C, a failure) or by the next one (kill -9, power cut).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from clinic import fs
+from clinic.errors import BusyError, RefusedError
+from clinic.model import Receipt, RemedyOutcome
+
+State = Literal["pending", "done", "restored", "undone"]
+
+
+@dataclass
+class Entry:
+    """One transaction on record. `moved` pairs are (where it was, where it is kept); `made` is what is new."""
+
+    id: str
+    remedy: str
+    venv: Path
+    started: float
+    state: State = "pending"
+    moved: list[tuple[Path, Path]] = field(default_factory=list)
+    made: list[Path] = field(default_factory=list)
+    brought: list[tuple[Path, Path]] = field(default_factory=list)
+    """What came out of an older stash: (where it was kept, where it is now)."""
+    seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stash(self) -> Path | None:
+        """The folder that keeps what was replaced."""
+        return self.moved[0][1].parent if self.moved else None
+
+    def receipt(self, outcome: RemedyOutcome) -> Receipt:
+        """What people and programs are told of it."""
+        changed = dict.fromkeys([*self.made, *(was for was, _ in self.moved), *(now for _, now in self.brought)])
+        return Receipt(self.remedy, tuple(changed), self.stash, self.seconds, outcome, self.id)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is written down."""
+        return {
+            "id": self.id,
+            "remedy": self.remedy,
+            "venv": str(self.venv),
+            "started": self.started,
+            "state": self.state,
+            "moved": [[str(was), str(kept)] for was, kept in self.moved],
+            "made": [str(path) for path in self.made],
+            "brought": [[str(kept), str(now)] for kept, now in self.brought],
+            "seconds": self.seconds,
+            "facts": self.facts,
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Entry:
+        """As it was written down."""
+        return cls(
+            id=told["id"],
+            remedy=told["remedy"],
+            venv=Path(told["venv"]),
+            started=float(told["started"]),
+            state=told["state"],
+            moved=[(Path(was), Path(kept)) for was, kept in told["moved"]],
+            made=[Path(path) for path in told["made"]],
+            brought=[(Path(kept), Path(now)) for kept, now in told.get("brought", [])],
+            seconds=float(told["seconds"]),
+            facts=dict(told.get("facts", {})),
+        )
+
+
+class Records:
+    """The records folder of one project. Nothing is created before something is to be recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def receipts(self) -> Path:
+        """The folder of receipts, one JSON file each, named so that they sort by time."""
+        return self.folder / "receipts"
+
+    def save(self, entry: Entry) -> None:
+        """Write a transaction down, whole or not at all."""
+        self.receipts.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(entry.as_json(), indent=1)
+        fs.write_atomically(self.receipts / f"{entry.id}.json", text.encode("utf-8"), durable=False)
+
+    def entries(self) -> list[Entry]:
+        """Every transaction on record, oldest first; a file that is not one is passed over."""
+        found = []
+        for path in sorted(self.receipts.glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                found.append(Entry.from_json(json.loads(path.read_text(encoding="utf-8"))))
+        return found
+
+    def event(self, kind: str, **details: Any) -> None:
+        """Append a line to events.jsonl."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"time": time.time(), "event": kind, **details}, default=str)
+        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def transaction(self, remedy: str, venv: Path, **facts: Any) -> Transaction:
+        """A new transaction, to be used as a context manager."""
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f".{time.time_ns() // 1000 % 1_000_000:06d}"
+        return Transaction(
+            self, Entry(f"{stamp}-{remedy}-{secrets.token_hex(2)}", remedy, venv, time.time(), facts=facts)
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these records should be told: repairs that were interrupted."""
+        pending = [entry for entry in self.entries() if entry.state == "pending"]
+        return tuple(
+            f"a {entry.remedy} of {entry.venv} was interrupted (or still runs); the next repair puts it back"
+            for entry in pending
+        )
+
+    def last_done(self, venv: Path | None = None) -> Entry | None:
+        """The newest repair that stands, of this environment if one is named."""
+        standing = [e for e in self.entries() if e.state == "done" and e.remedy != "undo" and venv in {None, e.venv}]
+        return standing[-1] if standing else None
+
+    def undo(self, entry: Entry) -> Receipt:
+        """Put back what a repair replaced; what stands there now goes to the stash of the undo."""
+        with self.transaction("undo", entry.venv, undone=entry.id) as change:
+            for path in dict.fromkeys([*entry.made, *(was for was, _ in entry.moved)]):
+                change.stash(path)
+            for was, kept in entry.moved:
+                if not fs.exists(kept):
+                    raise RefusedError(
+                        "stash-lost",
+                        f"{kept} is gone from the stash, so {entry.remedy} can't be undone. Nothing was changed.",
+                        "invoke undo --list",
+                    )
+                change.bring_back(kept, was)
+            receipt = change.commit()
+        entry.state = "undone"
+        self.save(entry)
+        return receipt
+
+    def _snapshot_file(self, venv: Path) -> Path:
+        import hashlib
+
+        key = hashlib.sha256(os.fsencode(os.path.normcase(venv))).hexdigest()[:12]
+        return self.folder / "snapshots" / f"{venv.name}-{key}.json"
+
+    def snapshot(self, venv: Path) -> dict[str, Any] | None:
+        """The last known-good state of an environment; None where none was recorded."""
+        try:
+            told = json.loads(self._snapshot_file(venv).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
+    def save_snapshot(self, venv: Path, state: dict[str, Any]) -> Path:
+        """Record a known-good state."""
+        path = self._snapshot_file(venv)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fs.write_atomically(path, json.dumps(state, indent=1, default=str).encode("utf-8"), durable=False)
+        return path
+
+    def recover(self) -> list[Entry]:
+        """Put back what runs that were killed left half done. Call it with the lock held: then none is running."""
+        pending = [entry for entry in self.entries() if entry.state == "pending"]
+        for entry in reversed(pending):
+            put_back(entry)
+            entry.state = "restored"
+            self.save(entry)
+            self.event("recovered", receipt=entry.id)
+        return pending
+
+    @contextlib.contextmanager
+    def lock(self, command: str) -> Iterator[list[Entry]]:
+        """Hold the lock between runs; yields what a killed run had left and was put back.
+
+        Raises BusyError naming the holder and since when, RefusedError where records cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = FileLock(self.folder / "lock", timeout=0)
+            held.acquire()
+        except Timeout as error:
+            raise self._busy() from error
+        except OSError as error:
+            raise RefusedError(
+                "records-unwritable",
+                f"{self.folder} cannot be written: {error.strerror or error}. Nothing was touched.",
+                "free some space or set clinic.records in invoke.yaml to a folder that can be written",
+            ) from error
+        try:
+            holder = {"pid": os.getpid(), "command": command, "since": time.time()}
+            fs.write_atomically(self.folder / "lock.json", json.dumps(holder).encode("utf-8"), durable=False)
+            yield self.recover()
+        finally:
+            with contextlib.suppress(OSError):
+                (self.folder / "lock.json").unlink(missing_ok=True)
+            held.release()
+
+    def _busy(self) -> BusyError:
+        try:
+            holder = json.loads((self.folder / "lock.json").read_text(encoding="utf-8"))
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+            who = f"'invoke {holder['command']}' (process {holder['pid']}) since {since}"
+        except (OSError, ValueError, KeyError, TypeError):
+            who = "another run that has only just begun"
+        return BusyError(
+            "busy", f"The lock is held by {who}. Nothing was touched.", "wait for it to end, then try again"
+        )
+
+
+class Transaction:
+    """Changes that are committed together or put back together.
+
+    Leaving the block without `commit` puts everything back, whatever the reason (an exception, Ctrl+C, a refusal).
+    """
+
+    def __init__(self, records: Records, entry: Entry) -> None:
+        self.records, self.entry = records, entry
+        self._clock = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def stash_folder(self, path: Path) -> Path:
+        """Where `path` is kept: below the records, or beside it where those are on another filesystem."""
+        home = self.records.folder / "stash"
+        with contextlib.suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            if home.stat().st_dev != path.parent.stat().st_dev:
+                home = path.parent / ".clinic-stash"
+        return home / self.entry.id
+
+    def stash(self, path: Path) -> Path | None:
+        """Move what is at `path` aside; None where nothing is there."""
+        if not fs.exists(path):
+            return None
+        kept = self.stash_folder(path) / path.name
+        self.entry.moved.append((path, kept))
+        self.records.save(self.entry)
+        fs.move(path, kept)
+        return kept
+
+    def write(self, path: Path, data: bytes, *, mode: int | None = None) -> None:
+        """Put a new file at `path`, stashing what was there."""
+        self.entry.made.append(path)
+        if fs.exists(path):
+            kept = self.stash_folder(path) / path.name
+            self.entry.moved.append((path, kept))
+            self.records.save(self.entry)
+            fs.keep(path, kept)
+        else:
+            self.records.save(self.entry)
+        fs.write_atomically(path, data, mode=mode)
+
+    def bring_back(self, kept: Path, path: Path) -> None:
+        """Move something out of an older stash to `path`, where nothing may be."""
+        self.entry.brought.append((kept, path))
+        self.records.save(self.entry)
+        fs.move(kept, path)
+
+    def commit(self) -> Receipt:
+        """What was done stays."""
+        self._finish("done")
+        return self.entry.receipt("done")
+
+    def put_back(self) -> Receipt:
+        """Everything is as it was before."""
+        put_back(self.entry)
+        self._finish("restored")
+        return self.entry.receipt("restored")
+
+    def _finish(self, state: State) -> None:
+        self.entry.state = state
+        self.entry.seconds = round(time.perf_counter() - self._clock, 4)
+        self.records.save(self.entry)
+        self.records.event("repair", receipt=self.entry.id, remedy=self.entry.remedy, state=state)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.entry.state == "pending" and (self.entry.moved or self.entry.made or self.entry.brought):
+            self.put_back()
+
+
+def put_back(entry: Entry) -> None:
+    """Undo the steps of a transaction, last first. Safe to repeat: a step that was not taken is passed over."""
+    for kept, now in reversed(entry.brought):
+        if not fs.exists(kept) and fs.exists(now):
+            fs.move(now, kept)
+    kept_from = {was for was, kept in entry.moved if fs.exists(kept)}
+    for path in reversed(entry.made):
+        if path in kept_from or path not in {was for was, _ in entry.moved}:
+            fs.remove(path)
+    for was, kept in reversed(entry.moved):
+        if fs.exists(kept):
+            fs.remove(was)
+            fs.move(kept, was)

@@ -1,0 +1,173 @@
+"""Restore pyvenv.cfg from evidence: keep every package, prove the result, or put everything back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clinic.anatomy import cfg as grammar
+from clinic.anatomy import layout
+from clinic.anatomy.cfg_writer import INCLUDE, restored
+from clinic.errors import RefusedError
+from clinic.facts import Facts, Interpreter, Self, Silence
+from clinic.model import Receipt
+from clinic.records import Records
+
+NAME = "fix-cfg"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The file that would be written, and what stands behind it."""
+
+    path: Path
+    data: bytes
+    base: Interpreter
+    proof: str
+    include: bool
+    include_proof: str
+    strays: tuple[Path, ...] = ()
+    mode: int | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the disk already holds exactly this."""
+        try:
+            return not self.strays and self.path.is_file() and self.path.read_bytes() == self.data
+        except OSError:
+            return False
+
+
+def draft(
+    facts: Facts, *, setting: Literal["auto"] | bool = "auto", snapshot: Mapping[str, Any] | None = None
+) -> Draft:
+    """What pyvenv.cfg must say. Raises RefusedError where the evidence does not prove a base interpreter."""
+    base = facts.search.base
+    if facts.tree is None or facts.cfg is None:
+        raise RefusedError(
+            "no-environment",
+            f"There is no environment at {facts.venv}. Nothing was touched.",
+            "invoke rebuild",
+        )
+    if base is None:
+        raise _no_base(facts)
+    old = _old(facts)
+    include, include_proof = system_site_choice(setting, snapshot, old)
+    return Draft(
+        path=facts.venv / layout.CFG,
+        data=restored(
+            base,
+            _home_spelling(facts, base),
+            include=include,
+            old=old,
+            creator=facts.tree.creator,
+            prompt=_prompt(facts, snapshot),
+        ),
+        base=base,
+        proof=facts.search.proof,
+        include=include,
+        include_proof=include_proof,
+        strays=(facts.cfg.stray.path,) if facts.cfg.stray else (),
+        mode=0o644 if facts.cfg.error or facts.cfg.file.kind != "file" else None,
+    )
+
+
+def _old(facts: Facts) -> grammar.Cfg | None:
+    """The old text: that of the file at its place, else that of the one in the scripts folder."""
+    file = facts.cfg
+    for raw in (file.raw, file.stray_raw) if file else ():
+        if raw:
+            cfg = grammar.parse(raw)
+            if cfg.text:
+                return cfg
+    return None
+
+
+def _home_spelling(facts: Facts, base: Interpreter) -> str:
+    """A spelling of the base's folder that was chosen once (through a link, say) is kept while it is true."""
+    home = facts.home
+    return home.value if home and home.is_base and not home.cut else str(base.home)
+
+
+def _prompt(facts: Facts, snapshot: Mapping[str, Any] | None) -> str | None:
+    told = (snapshot or {}).get("prompt")
+    return str(told) if told else facts.tree.prompt if facts.tree else None
+
+
+def system_site_choice(
+    setting: Literal["auto"] | bool, snapshot: Mapping[str, Any] | None, old: grammar.Cfg | None
+) -> tuple[bool, str]:
+    """Whether the base's packages are wanted, and who says so: settings, snapshot, `command`, the file; else false."""
+    if setting != "auto":
+        return setting, "environment.system_site_packages in the settings"
+    if snapshot and isinstance(snapshot.get("system_site"), bool):
+        return bool(snapshot["system_site"]), "the last snapshot"
+    command = old.first("command") if old else None
+    if command and " -m " in command:
+        return "--system-site-packages" in command.split(), "the key 'command' of the file"
+    value = (old.last(INCLUDE) or "").lower() if old else ""
+    if value in {"true", "false"}:
+        return value == "true", f"{INCLUDE} in the file"
+    return False, "nothing records it, so the default"
+
+
+def apply(plan: Draft, records: Records, venv: Path, look: Callable[[], Facts]) -> tuple[Receipt, Facts, str]:
+    """Write, look again, and keep it if it holds; else put everything back.
+
+    Returns the receipt, the facts after, and why it did not hold (empty if it did).
+    """
+    with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof) as change:
+        for stray in plan.strays:
+            change.stash(stray)
+        change.write(plan.path, plan.data, mode=plan.mode)
+        after = look()
+        objection = unproved(after, plan.base)
+        return (change.put_back() if objection else change.commit()), after, objection
+
+
+def unproved(after: Facts, base: Interpreter) -> str:
+    """Why the environment's own python does not confirm the new file; empty where it does."""
+    me = after.me
+    if me is None:
+        return "the environment's python can't be run on this platform, so nothing proves the new file"
+    if isinstance(me, Silence):
+        return f"its python does not start: {me.reason}"
+    if not me.is_itself:
+        return f"its python says that its prefix is {me.interpreter.prefix}"
+    if me.interpreter.flavour != base.flavour or me.interpreter.version != base.version:
+        return f"its python says that it is {me.interpreter.dotted}, the base is {base.dotted}"
+    return _alien_import(after, me)
+
+
+def _alien_import(after: Facts, me: Self) -> str:
+    """A module that is installed and fails to import speaks against the base; one that is not there does not."""
+    site = after.tree.site_packages if after.tree else None
+    for name, error in me.imports:
+        top = name.split(".")[0]
+        if error and site and ((site / top).is_dir() or (site / f"{top}.py").is_file()):
+            missing_other = error.startswith("ModuleNotFoundError") and f"'{top}'" not in error
+            if not missing_other:
+                return f"import {name} fails: {error}"
+    return ""
+
+
+def _no_base(facts: Facts) -> RefusedError:
+    looked = "".join(f"\n  {line}" for line in facts.search.looked) or "\n  nothing names one"
+    wanted = f"Python {facts.flavour}" if facts.flavour else "a python of unknown version"
+    if facts.search.rivals:
+        rivals = ", ".join(str(rival.executable) for rival in facts.search.rivals)
+        return RefusedError(
+            "base-ambiguous",
+            f"More than one {wanted} could be the base of {facts.venv}: {rivals}. Nothing was touched.",
+            f"invoke fix-cfg --base {facts.search.rivals[0].executable}",
+        )
+    flavour = facts.flavour
+    return RefusedError(
+        "base-unknown",
+        f"No base interpreter ({wanted}) is proven for {facts.venv}. Looked at:{looked}\nNothing was touched.",
+        f"install Python {flavour} or name one: invoke fix-cfg --base PYTHON; or make a new environment: invoke rebuild"
+        if flavour
+        else "name one: invoke fix-cfg --base PYTHON; or make a new environment: invoke rebuild",
+    )

@@ -1,0 +1,193 @@
+"""One start: spawn, write the pid file, wait for the first healthy answer - or say why there was none.
+
+Whatever goes wrong on the way, Ctrl+C included, the process is ended and the pid file removed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from clinic.errors import FailedError, RefusedError
+from clinic.service import health, logs, memory, pidfile, process, readiness, reasons, stopping
+from clinic.service.pidfile import Record
+from clinic.service.table import Identity, command, everyone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clinic.service.readiness import OnWait
+    from clinic.settings import Settings
+
+
+@dataclass(frozen=True)
+class With:
+    """What to start with. `stopgap` names the makeshift that serves instead of the managed environment."""
+
+    python: Path
+    venv: Path
+    mode: str = "debug"
+    stopgap: str = ""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A server that answered."""
+
+    child: process.Child
+    record: Record
+    answer: health.Answer
+
+
+def refuse_impossible(settings: Settings, given: With) -> None:
+    """Raise RefusedError for what cannot start at all, before anything is touched."""
+    folder = settings.service.cwd
+    if not folder.is_dir():
+        raise RefusedError(
+            "cwd-missing",
+            f"The service's folder {folder} does not exist.",
+            "set clinic.service.cwd in invoke.yaml",
+        )
+    if any("{python}" in part for part in settings.service.command) and not given.python.exists():
+        raise RefusedError("python-missing", f"There is no interpreter at {given.python}.", "invoke diagnose")
+
+
+def start(settings: Settings, given: With, on_wait: OnWait = None) -> Launched:
+    """Start the server and return the moment it is healthy; the caller holds the lock and cleared the way.
+
+    `on_wait` is called with the seconds waited so far, about a hundred times a second.
+    Raises FailedError with the log's own reason when it dies or is not healthy within `start_timeout`.
+    """
+    launch = os.urandom(8).hex()
+    log = logs.open_for_append(settings.service.log_file)
+    try:
+        log_start = logs.size(settings.service.log_file)
+        _remember(settings, wanted="up", mode=given.mode, launch=launch, last_reason="")
+        child = _spawn(settings, given, launch, log)
+    finally:
+        os.close(log)
+    try:
+        return _see_through(settings, child, _record(settings, given, child, launch, log_start), on_wait)
+    except FailedError as error:
+        _abandon(settings, child, launch)
+        _remember(settings, last_reason=error.message, record="")
+        raise
+    except BaseException:
+        _abandon(settings, child, launch)
+        _remember(settings, last_reason="the start was interrupted", record="")
+        raise
+
+
+def _remember(settings: Settings, **changes: str) -> None:
+    try:
+        memory.keep(settings, **changes)
+    except OSError as error:
+        raise FailedError(
+            "records-not-writable",
+            f"{settings.records} cannot be written: {error.strerror}.",
+            "look at the disk",
+        ) from error
+
+
+def _spawn(settings: Settings, given: With, launch: str, log: int) -> process.Child:
+    service = settings.service
+    argv = service.argv(given.python, given.venv, settings.root)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
+    with contextlib.suppress(OSError):  # a full disk shows itself elsewhere
+        os.write(log, f"=== {stamp} start {launch} ({given.mode}): {' '.join(argv)}\n".encode("utf-8", "replace"))
+    env = process.surroundings(service.variables, launch, given.mode, service.host, service.port)
+    return process.spawn(argv, cwd=service.cwd, env=env, log=log)
+
+
+def _record(settings: Settings, given: With, child: process.Child, launch: str, log_start: int) -> Record:
+    return Record(
+        server=child.identity,
+        leader=child.identity,
+        launch=launch,
+        port=settings.service.port,
+        mode=given.mode,
+        python=str(given.python),
+        venv=str(given.venv),
+        stopgap=given.stopgap,
+        log_start=log_start,
+    )
+
+
+def _see_through(settings: Settings, child: process.Child, record: Record, on_wait: OnWait) -> Launched:
+    inscribe(settings, record)
+    health.warm_up()  # while the server boots
+    answer = readiness.await_healthy(settings, record, lambda seconds: child.wait(seconds) is not None, on_wait)
+    if answer is None:
+        raise _died(settings, record, child.wait(0))
+    if not answer.healthy:
+        raise _late(settings, record, answer)
+    record = replace(record, server=serving(child.identity), ready=True, signs=answer.launch is not None)
+    inscribe(settings, record)
+    return Launched(child, record, answer)
+
+
+def inscribe(settings: Settings, record: Record) -> None:
+    """Write the pid file and remember its text. Raises FailedError where it cannot be written."""
+    try:
+        pidfile.write(settings.service.pid_file, record)
+    except OSError as error:
+        raise FailedError(
+            "pid-file-not-writable",
+            f"{settings.service.pid_file} cannot be written: {error.strerror}.",
+            f"make {settings.service.pid_file.parent} writable",
+        ) from error
+    _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
+
+
+def serving(leader: Identity, *, windows: bool = os.name == "nt") -> Identity:
+    """Find the process that serves: on Windows an environment's python.exe starts the base's as its child."""
+    if not windows:
+        return leader
+    words = command(leader.pid)[1:]
+    children = [row.identity for row in everyone() if row.parent == leader.pid]
+    return next((child for child in children if words and command(child.pid)[1:] == words), leader)
+
+
+def _abandon(settings: Settings, child: process.Child, launch: str) -> None:
+    """End a start that failed, with all that it started, and remove its pid file."""
+    grace = settings.service.stop_timeout
+    try:
+        stopping.end(child.identity, grace)
+        stopping.end_all(stopping.orphans(child.identity, launch), grace)
+    except KeyboardInterrupt:  # asked twice: no more patience
+        stopping.end(child.identity, 0)
+        raise
+    finally:
+        child.wait(0)
+        child.release()
+    with contextlib.suppress(OSError):
+        pidfile.clear(settings.service, memory.folder(settings))
+
+
+def _died(settings: Settings, record: Record, code: int | None) -> FailedError:
+    text = _own_text(settings, record)
+    reason = reasons.reason(text, code, reasons.own_modules(settings.service))
+    how = reasons.exit_words(code) if code is not None else "it ended"
+    if reason is None:
+        return FailedError("start-failed", f"The server ended while starting ({how}).", "invoke logs")
+    return FailedError(reason.code, f"The server ended while starting ({how}): {reason.message}.", reason.hint)
+
+
+def _late(settings: Settings, record: Record, answer: health.Answer) -> FailedError:
+    reason = reasons.reason(_own_text(settings, record), None, reasons.own_modules(settings.service))
+    told = f" Its log says: {reason.message}." if reason else " Its log says nothing."
+    message = f"No healthy answer from {settings.service.url} within {settings.service.start_timeout:g} s"
+    return FailedError(
+        "start-timeout",
+        f"{message}: {answer.reason}.{told} It was ended again.",
+        "invoke logs; a slow service needs a larger clinic.service.start_timeout",
+    )
+
+
+def _own_text(settings: Settings, record: Record) -> str:
+    """Read what this start wrote, without the line that we wrote ourselves."""
+    text = logs.since(settings.service.log_file, record.log_start)
+    return text.partition("\n")[2] if text.startswith("=== ") else text

@@ -1,0 +1,214 @@
+"""start, stop, restart and status of the one server: what the commands call."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clinic.errors import FailedError, RefusedError
+from clinic.service import find, identity, launch, lock, memory, pidfile, ports, readiness, stopping
+from clinic.service.launch import With
+from clinic.service.status import Status, status, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from clinic.service.pidfile import Reading, Record
+    from clinic.service.readiness import OnWait
+    from clinic.settings import Settings
+
+__all__ = ["Status", "restart", "start", "status", "stop"]
+
+_STOP_PATIENCE = 10.0  # seconds beyond stop_timeout that `stop` waits for a start to give way
+
+
+def start(
+    settings: Settings,
+    python: Path,
+    venv: Path,
+    *,
+    mode: str = "debug",
+    stopgap: str = "",
+    on_wait: OnWait = None,
+) -> Status:
+    """Start the server unless it runs, and return the moment it is healthy (at most `start_timeout`).
+
+    One that runs already is left alone: `changed` is False. Raises RefusedError when the port is a stranger's
+    (nothing is touched), FailedError with the reason when it does not come up, BusyError beside another run.
+    """
+    given = With(python, venv, mode, stopgap)
+    with _locked(settings, "start"):
+        found = find.server(settings)
+        if found.kind == "ours" and found.record:
+            return _already(settings, found.record, on_wait)
+        launch.refuse_impossible(settings, given)
+        return _start(settings, given, on_wait)
+
+
+def stop(settings: Settings) -> Status:
+    """Stop the server and all that it started: asked first, forced after `stop_timeout`.
+
+    Nothing to stop is fine.
+    Raises FailedError when somebody of it lives on, RefusedError where we may not signal it.
+    """
+    notes = _want_down(settings)  # first, so that no monitor and no start works against us
+    with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
+        _want_down(settings)  # a start that held the lock may have written over it
+        changed, more = _stop(settings)
+        _want_down(settings, record="", last_reason="stopped on request")
+    return replace(status(settings), changed=changed, notes=notes + more)
+
+
+def restart(
+    settings: Settings,
+    python: Path,
+    venv: Path,
+    *,
+    mode: str | None = None,
+    stopgap: str = "",
+    on_wait: OnWait = None,
+) -> Status:
+    """Stop and start under one lock; a start that is impossible anyway leaves the old server running.
+
+    `mode` is the one of the last start when not given. Raises as `start` and `stop` do.
+    """
+    given = With(python, venv, mode or memory.recall(settings).mode, stopgap)
+    with _locked(settings, "restart"):
+        launch.refuse_impossible(settings, given)
+        _, notes = _stop(settings)
+        begun = _start(settings, given, on_wait)
+    return replace(begun, notes=notes + begun.notes)
+
+
+def _want_down(settings: Settings, **more: str) -> tuple[str, ...]:
+    """Note that the server is not wanted; on a full disk it must be possible to stop it all the same."""
+    try:
+        memory.keep(settings, wanted="down", **more)
+    except OSError as error:
+        return (f"It could not be noted that the server is not wanted: {error.strerror}.",)
+    return ()
+
+
+def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractContextManager[None]:
+    return lock.held(memory.place(settings, ".lock"), doing, patience)
+
+
+def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status:
+    """Leave a running server alone; wait for one that is still starting."""
+    if pidfile.read(settings.service).kind == "missing":
+        launch.inscribe(settings, record)  # somebody deleted it; other people's scripts go by it
+    memory.keep(settings, wanted="up")
+    now = status(settings)
+    if now.state == "starting":
+        readiness.adopted(settings, record, on_wait)
+        now = status(settings)
+    if now.state == "running":
+        return now
+    told = now.health.reason if now.health else "it has just ended"
+    raise FailedError(
+        "server-hung",
+        f"The server runs already (process {record.server.pid}) but is not healthy: {told}.",
+        "invoke restart",
+    )
+
+
+def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
+    """Clear the way, start, and say what came of it. The lock is held."""
+    notes = _clear_way(settings)
+    _refuse_taken(settings)
+    begun = launch.start(settings, given, on_wait)
+    begun.child.release()
+    pid, known = begun.record.server.pid, memory.recall(settings)
+    return Status(
+        "running",
+        wanted="up",
+        pid=pid,
+        uptime_seconds=identity.uptime(begun.record.server),
+        restarts=known.restarts,
+        mode=given.mode,
+        stopgap=given.stopgap or None,
+        health=begun.answer,
+        environment=surroundings(begun.record),
+        port_holder=ports.described(pid, {pid}),
+        changed=True,
+        notes=notes + begun.child.notes,
+    )
+
+
+def _clear_way(settings: Settings) -> tuple[str, ...]:
+    """End what a dead server left behind and put its pid file away, or refuse where it is not ours."""
+    found = find.server(settings)
+    left = find.orphans(settings, found)
+    if left:
+        stopping.end_all(left, settings.service.stop_timeout)
+    path = settings.service.pid_file
+    try:
+        cleared = pidfile.clear(settings.service, memory.folder(settings))
+    except OSError as error:
+        raise RefusedError(
+            "pid-file-in-the-way", f"{path} cannot be put away: {error.strerror}.", f"move {path} away"
+        ) from error
+    if not cleared:
+        raise RefusedError("pid-file-foreign", f"{found.why}.", f"look at it, then delete {path}")
+    return tuple(f"Ended process {each.pid}, left by an earlier server." for each in left)
+
+
+def _refuse_taken(settings: Settings) -> None:
+    service = settings.service
+    if ports.is_free(service.host, service.port):
+        return
+    holder = ports.holder(service.port) or ports.Holder(None, "")
+    raise RefusedError(
+        "port-taken",
+        f"Port {service.port} is taken by {holder}. Nothing was started, and it was not touched.",
+        "end it, or set clinic.service.port in invoke.yaml to another port",
+    )
+
+
+def _stop(settings: Settings) -> tuple[bool, tuple[str, ...]]:
+    """End our server or its remains; returns whether there was any, and notes. The lock is held."""
+    found = find.server(settings)
+    if found.kind == "ours" and found.record:
+        leader = found.record.leader
+        targets = [leader if identity.alive(leader) else found.record.server]
+        ended = _permitted(lambda: stopping.end(targets[0], settings.service.stop_timeout))
+    else:
+        targets = find.orphans(settings, found)
+        ended = _permitted(lambda: stopping.end_all(targets, settings.service.stop_timeout))
+    if ended.left:
+        pids = ", ".join(str(each.pid) for each in ended.left)
+        raise FailedError("cannot-stop", f"Process {pids} lives on although it was killed.", f"look at it: ps {pids}")
+    cleared = _put_away(settings, found)
+    notes: tuple[str, ...] = ("It did not end when asked; it was forced.",) if ended.forced else ()
+    if found.kind == "foreign":
+        notes += (f"{found.why}; it was not touched.",)
+    return bool(targets) or cleared, notes
+
+
+def _put_away(settings: Settings, found: Reading) -> bool:
+    """Remove the pid file of what has ended; one that names somebody alive, without proof, stays."""
+    if found.kind == "foreign" and found.record is None:
+        return False
+    path = settings.service.pid_file
+    try:
+        there = os.path.lexists(path)
+        cleared = pidfile.clear(settings.service, memory.folder(settings))
+    except OSError as error:
+        raise FailedError(
+            "pid-file-in-the-way", f"{path} cannot be removed: {error.strerror}.", f"delete {path}"
+        ) from error
+    return there and cleared
+
+
+def _permitted(ending: Callable[[], stopping.Ended]) -> stopping.Ended:
+    try:
+        return ending()
+    except PermissionError as error:
+        raise RefusedError(
+            "not-permitted",
+            f"This user may not signal the server: {error.strerror}.",
+            "stop it as the user who started it",
+        ) from error

@@ -1,0 +1,221 @@
+"""The pid file: written whole or not at all, and read with the question whose it is.
+
+The first line is the bare pid, so that `head -1` and other people's scripts can use it; the rest is
+`key=value`. Only a file that is ours, or that provably names nobody, is ever removed or replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from clinic import fs
+from clinic.service import identity
+from clinic.service.table import Identity, command, look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clinic.settings import Service
+
+Kind = Literal["missing", "torn", "stale", "foreign", "ours"]
+_MOST = 16 * 1024  # bytes; a pid file holds a few hundred
+_CLOCK = 2.0  # seconds by which a file's time may differ from a process's
+
+
+@dataclass(frozen=True)
+class Record:
+    """What we know of a server that we started.
+
+    `leader` is what we started; `server` is what serves, another process where a launcher stands between
+    (Windows). `log_start` is where this start's lines begin in the log, in bytes. `ready` says that it has
+    been healthy, `signs` that its answers carry the launch id.
+    """
+
+    server: Identity
+    leader: Identity
+    launch: str = ""
+    port: int = 0
+    mode: str = "debug"
+    python: str = ""
+    venv: str = ""
+    stopgap: str = ""
+    log_start: int = 0
+    ready: bool = False
+    signs: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the pid file says and what that is worth; `replaceable` when no server is lost by replacing it."""
+
+    kind: Kind
+    why: str
+    record: Record | None = None
+    pid: int | None = None
+    replaceable: bool = True
+
+
+def dump(record: Record) -> bytes:
+    """Spell a record as the pid file has it."""
+    texts = {"mode": record.mode, "python": record.python, "venv": record.venv, "stopgap": record.stopgap}
+    lines = {
+        "started": record.server.started,
+        "leader": f"{record.leader.pid} {record.leader.started}",
+        "launch": record.launch,
+        "port": str(record.port),
+        "log_start": str(record.log_start),
+        "ready": str(int(record.ready)),
+        "signs": str(int(record.signs)),
+        **{key: text.replace("\n", " ") for key, text in texts.items()},
+    }
+    whole = [str(record.server.pid), *(f"{key}={value}" for key, value in lines.items())]
+    return ("\n".join(whole) + "\n").encode("utf-8", "surrogateescape")
+
+
+def parse(data: bytes) -> Record | int | None:
+    """Read what `dump` wrote: a record, a bare number (an older manager's file), or None where it is torn."""
+    first, *rest = data.decode("utf-8", "surrogateescape").splitlines() or [""]
+    if not re.fullmatch(r"\s*[1-9][0-9]{0,9}\s*", first, re.ASCII):
+        return None
+    pid, pairs = int(first), dict(line.split("=", 1) for line in rest if "=" in line)
+    if not rest:
+        return pid
+    try:
+        leader_pid, leader_started = pairs["leader"].split(" ", 1)
+        return Record(
+            server=Identity(pid, pairs["started"]),
+            leader=Identity(int(leader_pid), leader_started),
+            log_start=int(pairs["log_start"]),
+            port=int(pairs["port"]),
+            ready=pairs["ready"] == "1",
+            signs=pairs["signs"] == "1",
+            **{key: pairs[key] for key in ("launch", "mode", "python", "venv", "stopgap")},
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def read(service: Service) -> Reading:
+    """Read the service's pid file and judge whose process it names; nothing is changed."""
+    path = service.pid_file
+    try:
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode):
+            return Reading("torn", f"{path} is not a plain file")
+        with path.open("rb") as stream:
+            data = stream.read(_MOST)
+    except FileNotFoundError:
+        return Reading("missing", f"there is no {path.name}")
+    except OSError as error:
+        return Reading("torn", f"{path.name} cannot be read: {error.strerror}")
+    content = parse(data)
+    if content is None:
+        return Reading("torn", f"{path.name} does not hold a process id")
+    if isinstance(content, int):
+        return _judge_bare(content, info, service)
+    return _judge(content, info, path.name)
+
+
+def _judge(record: Record, info: os.stat_result, name: str) -> Reading:
+    pid = record.server.pid
+    if identity.alive(record.server):
+        if not _trusted(info, pid):
+            why = f"{name} belongs to another user than process {pid}"
+            return Reading("foreign", why, pid=pid, replaceable=False)
+        return Reading("ours", f"{name} names process {pid}", record, pid)
+    if identity.occupied(pid):
+        why = f"process {pid} of {name} has ended; another process has that number now"
+        return Reading("foreign", why, record, pid)
+    return Reading("stale", f"process {pid} of {name} has ended", record, pid)
+
+
+def _trusted(info: os.stat_result, pid: int) -> bool:
+    """Whether the file was written by us, by root, or by the user whose process it names."""
+    if os.name == "nt":
+        return True
+    try:
+        owner = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - one call, often made
+    except OSError:
+        owner = os.geteuid()
+    return info.st_uid in {os.geteuid(), 0, owner}
+
+
+def _judge_bare(pid: int, info: os.stat_result, service: Service) -> Reading:
+    """Judge the pid file of an older manager: the pid proves nothing, so the command line must."""
+    name = service.pid_file.name
+    row = look(pid)
+    if row is None or row.state in "ZX":
+        if identity.occupied(pid) and row is None:
+            return Reading("foreign", f"process {pid} of {name} is another user's", pid=pid, replaceable=False)
+        return Reading("stale", f"process {pid} of {name} has ended", pid=pid)
+    if identity.uptime(row.identity) < _age(info) - _CLOCK:
+        return Reading("foreign", f"process {pid} is younger than {name}: its number was used again", pid=pid)
+    words = command(pid)
+    if not words:
+        why = f"{name} names process {pid}, whose command cannot be seen"
+        return Reading("foreign", why, pid=pid, replaceable=False)
+    if not runs(words, service):
+        return Reading("foreign", f"process {pid} of {name} runs something else: {' '.join(words)}", pid=pid)
+    record = Record(row.identity, row.identity, port=service.port, python=words[0], ready=True)
+    return Reading("ours", f"{name} names process {pid}, which runs this service's command", record, pid)
+
+
+def _age(info: os.stat_result) -> float:
+    return time.time() - info.st_mtime
+
+
+def runs(words: tuple[str, ...], service: Service) -> bool:
+    """Whether a command line is the service's, with any interpreter and environment."""
+    free = dict.fromkeys(("python", "venv", "root"), "\0")
+    parts = [part.format_map({**free, "host": service.host, "port": service.port}) for part in service.command]
+    patterns = [re.escape(part).replace("\0", ".*") for part in parts]
+    skip = 1 if len(patterns) > 1 else 0  # which python runs it is written in many ways
+    if len(words) != len(patterns):
+        return False
+    return all(
+        re.fullmatch(pattern, word, re.DOTALL) for pattern, word in list(zip(patterns, words, strict=True))[skip:]
+    )
+
+
+def write(path: Path, record: Record) -> None:
+    """Write the pid file, whole or not at all. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fs.write_atomically(path, dump(record), mode=0o644, durable=False)  # after a power cut it is stale anyway
+
+
+def clear(service: Service, aside: Path) -> bool:
+    """Remove a pid file that names no server; what is not ours to throw away goes to the folder `aside`.
+
+    Returns whether there is no pid file any more. Raises OSError where it cannot be moved.
+    """
+    reading, path = read(service), service.pid_file
+    if reading.kind == "missing":
+        return True
+    if reading.kind == "ours" or not reading.replaceable:
+        return False
+    if reading.record is not None or reading.kind == "stale" or _blank(path):
+        path.unlink(missing_ok=True)
+    else:
+        fs.move(path, _free_name(aside, path.name))
+    return True
+
+
+def _blank(path: Path) -> bool:
+    """Whether the file holds nothing: empty, or the NULs that a power cut leaves."""
+    try:
+        info = path.lstat()
+        return stat.S_ISREG(info.st_mode) and info.st_size <= _MOST and not path.read_bytes().strip(b"\0\r\n\t ")
+    except OSError:
+        return False
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    number = 1
+    while fs.exists(folder / f"{name}.{number}"):
+        number += 1
+    return folder / f"{name}.{number}"

@@ -1,0 +1,150 @@
+"""Starts the server: detached from terminal, editor and launcher, its output in the log.
+
+The one room besides `clinic.proc` that starts programs; here they outlive us.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from clinic import proc
+from clinic.errors import FailedError
+from clinic.service import identity
+from clinic.service.table import Identity, look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# DETACHED_PROCESS is left out on purpose: it voids CREATE_NO_WINDOW, and a program without any console gets a
+# visible one from the first console program that it starts (facts: the venv's own redirector starts one).
+CREATE_NEW_PROCESS_GROUP = 0x00000200
+CREATE_BREAKAWAY_FROM_JOB = 0x01000000
+CREATE_NO_WINDOW = 0x08000000
+WINDOWS_FLAGS = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | CREATE_BREAKAWAY_FROM_JOB
+
+STAYS_IN_JOB = (
+    "This terminal does not let programs leave its job: the server may end when the terminal is closed. "
+    "Start it from another terminal, or install it with the system's own supervisor."
+)
+
+Popen = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@dataclass
+class Child:
+    """A server that we started; `wait` tells its exit code, which only its parent can learn."""
+
+    identity: Identity
+    popen: subprocess.Popen[bytes]
+    notes: tuple[str, ...] = ()
+    _pidfd: int | None = field(default=None, repr=False)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait at most `timeout` seconds for its end; its exit code (minus the signal's number) or None.
+
+        On Linux and Windows the end is an event, elsewhere `subprocess` looks again every 50 ms at most.
+        """
+        if self._pidfd is None and self.popen.returncode is None:
+            try:
+                self._pidfd = identity.open_pidfd(self.identity)
+            except OSError:
+                self._pidfd = None
+        if self._pidfd is not None:
+            identity.readable(self._pidfd, timeout)
+            return self._polled()
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def release(self) -> None:
+        """Let it outlive us: no warning that it still runs, no handle kept."""
+        self._close()
+        if self.popen.returncode is None:
+            self.popen.returncode = 0  # what Popen's finalizer looks at; nobody reads it after this
+
+    def _polled(self) -> int | None:
+        code = self.popen.poll()
+        if code is not None:
+            self._close()
+        return code
+
+    def _close(self) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+
+def surroundings(given: Mapping[str, str], launch: str, mode: str, host: str, port: int) -> dict[str, str]:
+    """Return the environment variables of a server: ours less what derails a python, then its own.
+
+    UTF-8 whatever the code page, so that a service that prints an emoji to a cp1252 stream works; what still
+    cannot be encoded is shown escaped instead of ending the service.
+    """
+    defaults = {
+        "PYTHONUTF8": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "PYTHONUNBUFFERED": "1",
+        "BRIDGE_HOST": host,
+        "BRIDGE_PORT": str(port),
+    }
+    env = proc.scrubbed({**defaults, **given}, without=("PYTHONLEGACYWINDOWSSTDIO",))
+    return {**env, "BRIDGE_LAUNCH_ID": launch, "BRIDGE_MODE": mode}
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: int,
+    windows: bool = os.name == "nt",
+    popen: Popen = subprocess.Popen,
+) -> Child:
+    """Start a program that outlives us: a session or process group of its own, no terminal, output to `log`.
+
+    `log` is a file descriptor. Raises FailedError where it cannot be started.
+    """
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+    options |= {"cwd": cwd, "env": dict(env)}
+    try:
+        started, notes = _windows(popen, argv, options) if windows else _posix(popen, argv, options)
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, error) from error
+    row = look(started.pid)  # a child that has ended already is still in the table: nobody has waited for it
+    return Child(row.identity if row else Identity(started.pid, "gone"), started, notes)
+
+
+Started = tuple["subprocess.Popen[bytes]", tuple[str, ...]]
+
+
+def _posix(popen: Popen, argv: Sequence[str], options: Mapping[str, Any]) -> Started:
+    # Ours, but never writable for everybody: a daemon must not inherit an umask of 0.
+    return popen(list(argv), **options, start_new_session=True, umask=_umask() | 0o022), ()
+
+
+def _windows(popen: Popen, argv: Sequence[str], options: Mapping[str, Any]) -> Started:
+    try:
+        return popen(list(argv), **options, creationflags=WINDOWS_FLAGS), ()
+    except PermissionError:
+        # Access denied means the job or the file. Without breakaway the first is cured, the second stays.
+        flags = WINDOWS_FLAGS & ~CREATE_BREAKAWAY_FROM_JOB
+        return popen(list(argv), **options, creationflags=flags), (STAYS_IN_JOB,)
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _cannot_start(argv: Sequence[str], error: Exception) -> FailedError:
+    program = argv[0] if argv else "(nothing)"
+    what = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, FileNotFoundError) and os.path.lexists(program):
+        what = "it is there, but what it links to or its loader is not"
+    return FailedError("cannot-start", f"{program} cannot be started: {what}.", "invoke diagnose")

@@ -1,0 +1,148 @@
+"""Ends a server with all that it started: asked first, waited for, forced at last; nobody else is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clinic.service import identity
+from clinic.service.table import Identity, Row, everyone, look, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LAUNCH = "BRIDGE_LAUNCH_ID"
+_LAST_WISH = 0.5  # seconds that children get when their parent used up the time
+_AFTER_KILL = 2.0  # seconds until a killed process must be gone
+_HAS_SIGNALS = sys.platform != "win32"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a server ended: whether force was needed, and who is left in spite of it."""
+
+    forced: bool
+    left: tuple[Identity, ...] = ()
+
+
+def family(rows: Sequence[Row], root: Identity, *, led: bool = False) -> list[Identity]:
+    """Pick a process's descendants out of a process table, and whoever is in the session that it leads.
+
+    `led` says that it led its session before it ended. A session's number is not given to another process
+    while the session has members. A child is younger than its parent: on Windows a parent's pid may have
+    passed to a stranger.
+    """
+    begun = {row.identity.pid: row.begun for row in rows}
+    mine = {root.pid}
+    members = {row.identity.pid for row in rows if row.session == root.pid and _leads(rows, root, led=led)}
+    while True:
+        born = {
+            row.identity.pid
+            for row in rows
+            if row.parent in mine | members and row.begun >= begun.get(row.parent, row.begun)
+        } | members
+        if born <= mine:
+            break
+        mine |= born
+    return [row.identity for row in rows if row.identity.pid in mine and row.identity.pid != root.pid]
+
+
+def _leads(rows: Sequence[Row], root: Identity, *, led: bool) -> bool:
+    there = [row for row in rows if row.identity.pid == root.pid]
+    return any(row.identity == root and row.session == root.pid for row in there) or (led and not there)
+
+
+def orphans(leader: Identity, launch: str) -> list[Identity]:
+    """Find what a server that died left behind: in the session that it led, and started with its launch id.
+
+    The launch id is a random token that only this server and its children were given.
+    """
+    if not launch:
+        return []
+    left = [row for row in everyone() if row.session == leader.pid or not _HAS_SIGNALS]
+    safe = identity.protected()
+    return [row.identity for row in left if row.identity.pid not in safe and _carries(row.identity.pid, launch)]
+
+
+def _carries(pid: int, launch: str) -> bool:
+    return variable(pid, LAUNCH) == launch
+
+
+def end(leader: Identity, grace: float) -> Ended:
+    """End a server and its family: ask, wait at most `grace` seconds, then force.
+
+    Raises RefusedError when we run below it ourselves, PermissionError when it is not ours to signal.
+    """
+    rows = everyone()
+    led = _HAS_SIGNALS and _leads(rows, leader, led=False)
+    kin = family(rows, leader)
+    deadline = time.monotonic() + grace
+    if _ask(leader):
+        identity.wait_gone(leader, grace)
+    reap(leader)
+    kin = _living({*kin, *family(everyone(), leader, led=led)})  # some may have been born since
+    if identity.alive(leader):
+        return _force([leader, *kin])
+    # Without the leader the others have no reason to stay.
+    return end_all(kin, max(_LAST_WISH, deadline - time.monotonic()))
+
+
+def end_all(processes: Sequence[Identity], grace: float) -> Ended:
+    """End processes that belong together but have no leader any more; `grace` in seconds."""
+    asked = [each for each in processes if _ask(each)]
+    if asked:
+        gone_by(processes, time.monotonic() + grace)
+    return _force(processes)
+
+
+def _living(processes: Iterable[Identity]) -> list[Identity]:
+    return [each for each in processes if identity.alive(each)]
+
+
+def _force(processes: Iterable[Identity]) -> Ended:
+    living = _living(processes)
+    if not living:
+        return Ended(forced=False)
+    kill = signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM  # there TerminateProcess
+    for each in list(living):
+        living += family(everyone(), each)  # asked before it dies: afterwards nobody knows whose they were
+        identity.send(each, kill)
+    for each in living:
+        identity.send(each, kill)
+    left = gone_by(living, time.monotonic() + _AFTER_KILL)
+    return Ended(forced=True, left=tuple(left))
+
+
+def gone_by(processes: Sequence[Identity], deadline: float) -> list[Identity]:
+    """Wait for the end of each, until a time of the monotonic clock; returns those that live on."""
+    left = [each for each in processes if not identity.wait_gone(each, max(0.0, deadline - time.monotonic()))]
+    for each in processes:
+        reap(each)
+    return left
+
+
+def _ask(process: Identity) -> bool:
+    """Ask it to end; False when that cannot be done and only force remains, or it is gone."""
+    if sys.platform == "win32":
+        from clinic.service import console
+
+        return process.pid not in identity.protected() and console.press_break(process.pid)
+    asked = identity.send(process, signal.SIGTERM)
+    # A stopped process takes the signal only once it goes on.
+    return identity.send(process, signal.SIGCONT) and asked
+
+
+def reap(process: Identity) -> None:
+    """Take a dead child's exit code, so that no zombie stays; whoever is not our child is left alone."""
+    if sys.platform == "win32":
+        return
+    row = look(process.pid)
+    if row and row.identity == process and row.parent == os.getpid():
+        try:
+            os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            return

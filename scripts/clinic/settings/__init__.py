@@ -1,0 +1,53 @@
+"""The project's settings: defaults, then `invoke.yaml`, then INVOKE_CLINIC_… variables, then flags.
+
+Invoke would ignore an unknown key or variable in silence, so the layers are read here, and what nobody knows is
+refused with the nearest name that somebody knows (CONTRACT section 7).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from clinic.errors import RefusedError
+from clinic.settings.build import build
+from clinic.settings.layers import (
+    DEFAULTS,
+    VARIABLE_PREFIX,
+    check_variables,
+    clinic_section,
+    merged,
+    with_variables,
+)
+from clinic.settings.shape import Environment, Health, KeepAlive, Service, Settings
+
+__all__ = [
+    "DEFAULTS",
+    "VARIABLE_PREFIX",
+    "Environment",
+    "Health",
+    "KeepAlive",
+    "Service",
+    "Settings",
+    "check_variables",
+    "clinic_section",
+    "load",
+]
+
+
+def load(root: Path, file: Path | None = None, variables: Mapping[str, str] | None = None) -> Settings:
+    """Read and validate the layers.
+
+    `root` is the project's folder, whose `invoke.yaml` is used when `file` (what `invoke -f` names) is not given;
+    then relative paths are relative to `file`'s folder. `variables` are os.environ's when not given.
+    Raises RefusedError for whatever is unknown, of the wrong type, or out of range.
+    """
+    source = file or root / "invoke.yaml"
+    if file is not None and not file.is_file():
+        raise RefusedError("settings-missing", f"There is no settings file at {file}.", "invoke -f FILE TASK")
+    tree = merged(DEFAULTS, clinic_section(source), "clinic", str(source))
+    environ = os.environ if variables is None else variables
+    tree = with_variables(tree, environ)
+    used = source if source.is_file() else None
+    return build(tree, (source.parent if file else root).absolute(), used)

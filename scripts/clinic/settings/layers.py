@@ -1,0 +1,196 @@
+"""The layers of the settings: defaults, a YAML file, variables. What nobody knows is refused with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clinic.errors import RefusedError
+
+VARIABLE_PREFIX = "INVOKE_CLINIC_"
+
+DEFAULTS: Mapping[str, Any] = {
+    "environment": {
+        "path": "auto",
+        "python": ["3.14t", "3.14", "3.13", "3.12", "3.11"],
+        "requirements": "requirements/bridge.txt",
+        "imports": ["uvicorn", "fastapi"],
+        "system_site_packages": "auto",
+    },
+    "service": {
+        "command": [
+            "{python}",
+            "-m",
+            "uvicorn",
+            "nucleus.interface_bridge:app",
+            "--host",
+            "{host}",
+            "--port",
+            "{port}",
+        ],
+        "cwd": "ai",
+        "host": "127.0.0.1",
+        "port": 8000,
+        "health": {"path": "/health", "status": 200, "body": {"status": "healthy"}, "timeout": 3},
+        "start_timeout": 15,
+        "stop_timeout": 5,
+        "pid_file": "ai/interface_bridge.pid",
+        "log_file": "ai/interface_bridge.log",
+        "variables": {},
+    },
+    "keep_alive": {
+        "interval": 10,
+        "failures": 3,
+        "backoff_first": 1,
+        "backoff_limit": 60,
+        "crash_loop_starts": 5,
+        "crash_loop_window": 60,
+    },
+    "records": ".clinic",
+}
+
+
+def read_yaml(path: Path) -> Any:
+    """The YAML value in `path`, None where there is no such file. Raises RefusedError where it can't be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError("settings-unreadable", f"{path} cannot be read: {error}.", f"look at {path}") from error
+    try:
+        return parse_yaml(text)
+    except ValueError as refused:
+        where = getattr(refused.__cause__, "problem_mark", None)
+        line = f" at line {where.line + 1}, column {where.column + 1}" if where else ""
+        what = getattr(refused.__cause__, "problem", None) or str(refused).splitlines()[0]
+        raise RefusedError("settings-not-yaml", f"{path} is not YAML{line}: {what}.", f"correct {path}") from refused
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text, read by the parser that Invoke itself uses. Raises ValueError."""
+    from invoke.util import yaml  # type: ignore[attr-defined]  # re-exported there for this purpose, not marked so
+
+    try:
+        return yaml.safe_load(text)  # type: ignore[no-untyped-call]
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def clinic_section(path: Path) -> Mapping[str, Any]:
+    """The part of a settings file that is ours; the rest is Invoke's and other people's."""
+    whole = read_yaml(path)
+    if whole is None:
+        return {}
+    if not isinstance(whole, dict):
+        raise RefusedError("settings-type", f"{path} must hold a mapping, not {_name(whole)}.", f"correct {path}")
+    if "clinic" not in whole:
+        near = difflib.get_close_matches("clinic", [str(key) for key in whole], 1, 0.7)
+        if near:
+            raise RefusedError("settings-unknown-key", f"{path}: unknown key {near[0]!r}.", "did you mean 'clinic'?")
+    section = whole.get("clinic")
+    if section is not None and not isinstance(section, dict):
+        raise wrong_type(str(path), "clinic", "a mapping", section)
+    return section or {}
+
+
+# Mappings whose keys are the user's own: they replace the default instead of being merged with it.
+_FREE = {"clinic.service.variables", "clinic.service.health.body"}
+
+
+def merged(known: Mapping[str, Any], given: Mapping[str, Any], where: str, source: str) -> dict[str, Any]:
+    """The known tree with the given values laid over it. Raises RefusedError for a key that is not known."""
+    for key in given:
+        if key not in known:
+            raise _unknown(f"{where}.{key}", str(key), known, source)
+    tree = dict(known)
+    for key, value in given.items():
+        path, default = f"{where}.{key}", known[key]
+        if isinstance(default, dict) and path not in _FREE:
+            if not isinstance(value, dict):
+                raise wrong_type(source, path, "a mapping", value)
+            tree[key] = merged(default, value, path, source)
+        else:
+            tree[key] = value
+    return tree
+
+
+def _unknown(path: str, key: str, known: Mapping[str, Any], source: str) -> RefusedError:
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    return RefusedError("settings-unknown-key", f"{source}: unknown key {path!r}.", hint)
+
+
+def wrong_type(source: str, path: str, wanted: str, value: object) -> RefusedError:
+    """The refusal of a value of the wrong type."""
+    return RefusedError(
+        "settings-type",
+        f"{source}: {path} must be {wanted}, not {_name(value)}.",
+        f"correct {path} in {source}",
+    )
+
+
+def _name(value: object) -> str:
+    kinds = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+    return f"{kinds.get(type(value), 'a number')} ({value!r})"
+
+
+def _leaves(tree: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Variable name of every scalar setting, with the path of keys it stands for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in tree.items():
+        path = (*prefix, key)
+        if isinstance(value, dict) and "clinic." + ".".join(path) not in _FREE:
+            found.update(_leaves(value, path))
+        else:
+            found[VARIABLE_PREFIX + "_".join(path).upper()] = path
+    return found
+
+
+def with_variables(tree: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """The tree with INVOKE_CLINIC_… variables laid over it."""
+    names = _leaves(DEFAULTS)
+    for name, text in variables.items():
+        if not name.startswith(VARIABLE_PREFIX):
+            continue
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            raise RefusedError(
+                "settings-unknown-variable",
+                f"Unknown environment variable {name}.",
+                f"did you mean {near[0]}?" if near else "see section 'Settings' of README.md",
+            )
+        tree = _replaced(tree, names[name], _from_text(name, names[name], text))
+    return tree
+
+
+def check_variables(variables: Mapping[str, str] | None = None) -> None:
+    """Refuse INVOKE_CLINIC_… variables that no setting knows, or that Invoke would stumble over."""
+    with_variables(dict(DEFAULTS), os.environ if variables is None else variables)
+
+
+def _from_text(name: str, path: tuple[str, ...], text: str) -> Any:
+    default: Any = DEFAULTS
+    for key in path:
+        default = default[key]
+    if isinstance(default, (list, dict)):
+        # Invoke stops with a traceback when a variable names a list that its file sets; so no variable may.
+        raise RefusedError(
+            "settings-variable-type",
+            f"{name}: lists and mappings are set in invoke.yaml, not by a variable.",
+            f"set {'.'.join(('clinic', *path))} in invoke.yaml",
+        )
+    if isinstance(default, str) and path[-1] != "system_site_packages":
+        return text
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise wrong_type("environment", name, "a number", text) from error
+
+
+def _replaced(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    head, *rest = path
+    return {**tree, head: _replaced(tree[head], tuple(rest), value) if rest else value}

@@ -1,0 +1,200 @@
+"""Fill the tool environment from the lock: with the pinned uv where it runs, with pip otherwise."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolshed.children import Done, run
+from toolshed.shed import excerpt
+from toolshed.trouble import AGAIN, REFUSED, UNREACHABLE, Trouble, from_output
+
+if TYPE_CHECKING:
+    from toolshed.display import Display
+    from toolshed.shed import Shed
+
+# uv's own cache of interpreters does not notice a pyvenv.cfg that came or went: after a repair it would
+# still fill the base. Doing without its cache costs about half a second, once per lock.
+UV_FLAGS = ("--require-hashes", "--link-mode", "copy", "--no-cache", "--compile-bytecode")
+# After these it is no use to try another installer.
+FINAL = {"disk-full", "hash-mismatch", "certificate"}
+
+
+def check_means() -> None:
+    """Refuse, before anything is touched, where neither pip can be seeded nor uv be found."""
+    if importlib.util.find_spec("venv") is None:
+        raise no_ensurepip("its module venv is missing")
+    if importlib.util.find_spec("ensurepip") is None and shutil.which("uv") is None:
+        raise no_ensurepip("its module ensurepip is missing, and there is no uv on the PATH")
+
+
+def no_ensurepip(why: str) -> Trouble:
+    """Name the one thing to install."""
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if is_debian() and sys.base_prefix == "/usr":
+        hint = f"apt install python{minor}-venv"
+    else:
+        hint = f"install Python {minor} completely (with ensurepip), or put uv on the PATH"
+    message = f"this Python ({sys.executable}) can't put pip into an environment"
+    return Trouble("no-ensurepip", message, f"{hint}; then: {AGAIN}", why=why, exit_code=REFUSED)
+
+
+def is_debian() -> bool:
+    """Tell whether the system's packages are Debian's."""
+    try:
+        release = Path("/etc/os-release").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return bool(re.search(r"^ID(_LIKE)?=.*(debian|ubuntu)", release, re.MULTILINE))
+
+
+def fill(shed: Shed, display: Display) -> str:
+    """Install what the lock names; returns the name of the installer that did."""
+    has_pip = seed_pip(shed, display)
+    uv, rest = provide_uv(shed, display, has_pip=has_pip)
+    trouble: Trouble | None = None
+    if uv is not None:
+        trouble = install_with_uv(shed, display, uv, pip_settings(shed, display, has_pip=has_pip))
+        if trouble is None:
+            return "uv"
+    if has_pip and (trouble is None or trouble.code not in FINAL):
+        # pip reads settings that uv does not know, and the other way round.
+        second = install_with_pip(shed, display, rest)
+        if second is None:
+            return "pip"
+        trouble = more_useful(trouble, second)
+    raise trouble or no_ensurepip("neither pip nor a uv that runs is there")
+
+
+def more_useful(first: Trouble | None, second: Trouble) -> Trouble:
+    """Choose between two installers' reasons: one that we know a hint for, else the last."""
+    return first if first and second.code == "install-failed" else second
+
+
+def seed_pip(shed: Shed, display: Display) -> bool:
+    """Put the interpreter's own pip in place; tells whether there is one now."""
+    if list(shed.new_site_packages.glob("pip-*.dist-info")):
+        return True
+    if importlib.util.find_spec("ensurepip") is None:
+        return False
+    display.phase("seeding pip")
+    done = run([shed.python, "-I", "-m", "ensurepip", "--default-pip"], display.beat)
+    if done.code and shutil.which("uv") is None:
+        trouble = from_output(done.output, "seeding pip")
+        raise trouble if trouble.code in FINAL else no_ensurepip(trouble.why)
+    return done.code == 0
+
+
+def provide_uv(shed: Shed, display: Display, *, has_pip: bool) -> tuple[Path | None, str]:
+    """Find a uv that runs; returns it, and the part of the lock that pip would have to install without it."""
+    lock = shed.requirements.read_text(encoding="utf-8")
+    pinned = excerpt(lock, "uv")
+    if has_pip and pinned:
+        display.phase("fetching uv")
+        done = pip_install(shed, display, pinned, "--no-deps", "--only-binary", "uv")
+        if done.code:
+            trouble = from_output(done.output, "fetching uv")
+            if trouble.code in FINAL or re.search(UNREACHABLE, done.output, re.IGNORECASE):
+                raise trouble
+            # No wheel for this platform: the suite works without uv, only slower.
+            return None, excerpt(lock, "uv", without=True)
+    for candidate in (shed.program("uv"), shutil.which("uv")):
+        if candidate and runs(candidate, display):
+            return Path(candidate), lock
+    return None, lock
+
+
+def runs(uv: str | Path, display: Display) -> bool:
+    """Tell whether a uv starts here: a wheel that fits by its name may still not run."""
+    try:
+        return run([uv, "--version"], display.beat).code == 0
+    except OSError:
+        return False
+
+
+def pip_install(shed: Shed, display: Display, pinned: str, *flags: str) -> Done:
+    """Install pinned lines with the environment's pip."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "lines.txt"
+        lines.write_text(pinned, encoding="utf-8")
+        command: list[str | Path] = [
+            shed.python,
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--require-hashes",
+            "--no-warn-script-location",
+        ]
+        return run([*command, *flags, "-r", lines], display.beat)
+
+
+def install_with_pip(shed: Shed, display: Display, pinned: str) -> Trouble | None:
+    """Install with pip; returns what went wrong."""
+    display.phase("installing with pip")
+    done = pip_install(shed, display, pinned)
+    return from_output(done.output, "installing the tools with pip") if done.code else None
+
+
+def install_with_uv(shed: Shed, display: Display, uv: Path, pip: dict[str, str]) -> Trouble | None:
+    """Install with uv, and take away what the lock no longer names; returns what went wrong."""
+    display.phase("installing with uv")
+    flags, variables = translated(pip)
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "sync",
+        "--python",
+        shed.python,
+        *UV_FLAGS,
+        *flags,
+        shed.requirements,
+    ]
+    done = run(command, display.beat, variables)
+    return from_output(done.output, "installing the tools with uv") if done.code else None
+
+
+def pip_settings(shed: Shed, display: Display, *, has_pip: bool) -> dict[str, str]:
+    """Return what the person has set for pip; nothing where uv has settings of its own."""
+    own = r"UV_(DEFAULT_|EXTRA_)?INDEX|UV_FIND_LINKS|UV_CONFIG_FILE"
+    if any(re.match(own, name) for name in os.environ) or any(path.is_file() for path in uv_settings_files()):
+        return {}
+    output = run([shed.python, "-I", "-m", "pip", "config", "list"], display.beat).output if has_pip else ""
+    found: dict[str, str] = {}
+    for section, key, value in re.findall(r"^(global|install)\.([\w-]+)=('.*'|\".*\")$", output, re.MULTILINE):
+        del section  # "install" comes after "global", and wins
+        found[key] = str(ast.literal_eval(value))
+    for name, value in os.environ.items():
+        if name.startswith("PIP_") and value:
+            found[name[4:].lower().replace("_", "-")] = value
+    return found
+
+
+def uv_settings_files() -> list[Path]:
+    """Return where uv looks for the settings of the person and of the machine."""
+    home = Path(os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    machine = os.environ.get("PROGRAMDATA") or "/etc"
+    return [home / "uv" / "uv.toml", Path(machine) / "uv" / "uv.toml"]
+
+
+def translated(pip: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Say the same to uv as pip was told: flags, and variables for what may hold a password."""
+    flags = [word for place in pip.get("find-links", "").split() for word in ("--find-links", place)]
+    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        flags.append("--no-index")
+    flags += [word for host in pip.get("trusted-host", "").split() for word in ("--allow-insecure-host", host)]
+    names = {"UV_DEFAULT_INDEX": "index-url", "UV_INDEX": "extra-index-url", "SSL_CERT_FILE": "cert"}
+    variables = {name: pip[key] for name, key in names.items() if key in pip and name not in os.environ}
+    if "UV_INDEX" in variables:
+        # As pip does it. Harmless here: nothing without one of our hashes is installed.
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    if "proxy" in pip and not {"ALL_PROXY", "HTTPS_PROXY", "https_proxy"} & set(os.environ):
+        variables["ALL_PROXY"] = pip["proxy"]
+    return flags, variables

@@ -1,0 +1,154 @@
+"""Transactions, the stash, undo, and the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clinic.errors import BusyError, RefusedError
+from clinic.records import Records
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path / ".clinic")
+
+
+def test_a_committed_write_keeps_the_old_file_and_is_undone(records: Records, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    before = file.stat().st_mtime_ns
+    with records.transaction("test", tmp_path) as change:
+        change.write(file, b"new")
+        receipt = change.commit()
+    assert file.read_bytes() == b"new"
+    assert receipt.stash is not None
+    assert (receipt.stash / "f").read_bytes() == b"old"
+    entry = records.last_done()
+    assert entry is not None
+    records.undo(entry)
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == (b"old", before)
+    assert records.last_done() is None
+
+
+def test_leaving_without_commit_puts_everything_back(records: Records, tmp_path: Path) -> None:
+    file, folder, fresh = tmp_path / "f", tmp_path / "d", tmp_path / "new"
+    file.write_bytes(b"old")
+    folder.mkdir()
+    (folder / "in").write_bytes(b"x")
+
+    def interrupted() -> None:
+        with records.transaction("test", tmp_path) as change:
+            change.write(file, b"new")
+            change.write(folder, b"file instead of a folder")
+            change.write(fresh, b"fresh")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert file.read_bytes() == b"old"
+    assert (folder / "in").read_bytes() == b"x"
+    assert not fresh.exists()
+    assert [entry.state for entry in records.entries()] == ["restored"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clinic import fs
+from clinic.records import Records
+folder, step = Path(sys.argv[1]), sys.argv[2]
+real = getattr(fs, step)
+def dies(*args, **kwargs):
+    if step == "write_atomically" and args[0].suffix == ".json":
+        return real(*args, **kwargs)
+    if sys.argv[3] == "after":
+        real(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(fs, step, dies)
+with Records(folder / ".clinic").lock("test"):
+    with Records(folder / ".clinic").transaction("test", folder) as change:
+        change.write(folder / "f", b"new")
+        change.commit()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX word")
+@pytest.mark.parametrize("step", ["keep", "write_atomically"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_next_run_puts_back_what_a_killed_one_left(tmp_path: Path, step: str, when: str) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path, step, when],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    records = Records(tmp_path / ".clinic")
+    assert records.notes()
+    with records.lock("next") as recovered:
+        assert [entry.remedy for entry in recovered] == ["test"]
+    assert file.read_bytes() == b"old"
+    assert not records.notes()
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".clinic")) == (
+        ["f"] if not list(tmp_path.glob(".f.*")) else sorted(p.name for p in tmp_path.iterdir() if p.name != ".clinic")
+    )
+
+
+def test_a_busy_lock_names_its_holder(records: Records) -> None:
+    with records.lock("rebuild"), pytest.raises(BusyError) as caught, Records(records.folder).lock("fix-cfg"):
+        pass
+    assert str(os.getpid()) in caught.value.message
+    assert "rebuild" in caught.value.message
+    assert time.strftime("%Y-") in caught.value.message
+    with records.lock("again"):
+        pass
+
+
+def test_a_lost_stash_is_a_refusal_that_changes_nothing(records: Records, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    with records.transaction("test", tmp_path) as change:
+        change.write(file, b"new")
+        receipt = change.commit()
+    assert receipt.stash is not None
+    (receipt.stash / "f").unlink()
+    entry = records.last_done()
+    assert entry is not None
+    with pytest.raises(RefusedError):
+        records.undo(entry)
+    assert file.read_bytes() == b"new"
+
+
+def test_a_receipt_that_is_none_is_passed_over(records: Records, tmp_path: Path) -> None:
+    with records.transaction("test", tmp_path) as change:
+        change.write(tmp_path / "f", b"new")
+        change.commit()
+    (records.receipts / "0-torn.json").write_text("{", encoding="utf-8")
+    (records.receipts / "1-list.json").write_text("[]", encoding="utf-8")
+    assert len(records.entries()) == 1
+
+
+def test_events_are_lines_of_json(records: Records) -> None:
+    records.event("one", path=Path("x"))
+    records.event("two")
+    lines = (records.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["one", "two"]
+
+
+def test_snapshots_are_told_apart_by_path(records: Records, tmp_path: Path) -> None:
+    records.save_snapshot(tmp_path / "a" / "venv", {"n": 1})
+    records.save_snapshot(tmp_path / "b" / "venv", {"n": 2})
+    assert records.snapshot(tmp_path / "a" / "venv") == {"n": 1}
+    assert records.snapshot(tmp_path / "c" / "venv") is None
