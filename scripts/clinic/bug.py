@@ -9,7 +9,7 @@ import traceback
 from clinic.errors import ClinicError
 
 
-def report(command: str, error: Exception) -> ClinicError:
+def as_error(command: str, error: Exception) -> ClinicError:
     """The error as a report: where it happened, and on what."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     trail = "\n".join(f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames)

@@ -173,6 +173,10 @@ class Home:
     """A folder below it that holds an interpreter: then `home` names a prefix."""
     cut: str | None = None
     """The value without a trailing comment, where only that leads somewhere."""
+    foreign: bool = False
+    """Whether it is another platform's path, of which only the text can be judged."""
+    named_flavour: Flavour | None = None
+    """The version that the name of a foreign folder tells, if it tells one."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ class Facts:
     flavour: Flavour | None = None
     search: BaseSearch = field(default_factory=lambda: BaseSearch(None))
     home: Home | None = None
-    """None where the file has no `home`, or is another platform's."""
+    """None where the file has no `home`."""
     named: tuple[Named, ...] = ()
     recorded_is_here: bool = True
     """Whether the path that its scripts record is this environment, by whatever spelling."""

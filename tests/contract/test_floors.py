@@ -13,7 +13,7 @@ CLINIC = ROOT / "scripts" / "clinic"
 
 # From the street to the cellar. A room may import its own floor and those below.
 FLOORS = (
-    {"runbook", "nox_doors", "service.__main__"},
+    {"runbook", "nox_doors", "service.__main__", "door"},
     {"flow"},
     {"checks", "remedies", "observe", "service", "checklist", "bug"},
     {"plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings", "proc", "fs", "drift"},

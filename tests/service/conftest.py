@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from clinic.service import identity, manager
-from clinic.service.table import Identity
+from clinic.service.table import Identity, command
 from clinic.settings import Service, Settings, load
 
 APP = Path(__file__).parent / "apps" / "app.py"
@@ -100,7 +100,7 @@ class Projects:
             pid_file=root / "bridge.pid",
             log_file=root / "bridge.log",
             variables={"APP_FAMILY": str(root / "family"), **(variables or {})},
-            health=replace(base.service.health, timeout=1.0, **(health or {})),
+            health=replace(base.service.health, **{"timeout": 1.0, **(health or {})}),
         )
         project = Project(replace(base, service=replace(service, **changes)))
         self.made.append(project)
@@ -142,6 +142,7 @@ def bystander() -> Iterator[Identity]:
     """A stranger's process that must survive whatever the test does."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]) as process:
         who = wait_until(lambda: identity.identify(process.pid))
+        wait_until(lambda: command(process.pid))  # empty for a moment while it is being loaded
         yield who
         survived = process.poll() is None
         process.kill()

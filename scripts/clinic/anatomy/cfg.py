@@ -19,9 +19,11 @@ READ_LIMIT = 1024 * 1024
 """Nobody's pyvenv.cfg is larger; what is, is not read to its end."""
 
 KNOWN_KEYS = frozenset(
-    """home include-system-site-packages version version_info executable command prompt implementation
-    python-version virtualenv uv base-prefix base-exec-prefix base-executable relocatable seed
-    extends-environment""".split()
+    {
+        *("home", "include-system-site-packages", "version", "version_info", "executable", "command", "prompt"),
+        *("implementation", "python-version", "virtualenv", "base-prefix", "base-exec-prefix", "base-executable"),
+        *("uv", "relocatable", "seed", "extends-environment"),
+    }
 )
 
 
@@ -111,21 +113,25 @@ def _wide(raw: bytes, encoding: str, *, bom: bool) -> Cfg:
     return Cfg(raw, encoding, bom, text) if "=" in text else Cfg(raw, "binary", bom, "")
 
 
+_SHORTEST_WIDE = 8
+_MANY, _FEW = 0.6, 0.2
+
+
 def _looks_wide(raw: bytes) -> str | None:
     """UTF-16 without a mark: of plain text every second byte is NUL, and the other one is not."""
-    if len(raw) < 8:
+    if len(raw) < _SHORTEST_WIDE:
         return None
     even, odd = raw[0::2].count(0) / len(raw[0::2]), raw[1::2].count(0) / len(raw[1::2])
-    if odd > 0.6 and even < 0.2:
+    if odd > _MANY and even < _FEW:
         return "utf-16-le"
-    return "utf-16-be" if even > 0.6 and odd < 0.2 else None
+    return "utf-16-be" if even > _MANY and odd < _FEW else None
 
 
 def _narrow(raw: bytes) -> Cfg:
-    # A line of NULs ahead of a good file is what a crashed disk leaves; CPython reads past it.
-    plain = re.sub(rb"\A\0+(?:\r\n|\n|\r)?", b"", raw)
-    if b"\0" in plain or not re.search(rb"[^\s\0]", raw):
-        return Cfg(raw, "binary" if raw.strip(b" \t\r\n") else "utf-8", bom=False, text="")
+    # Runs of NULs before, between or behind good lines are what a crashed disk leaves; CPython reads past them.
+    plain = re.sub(rb"(?:\A|(?<=[\r\n]))\0+(?:\r\n|\n|\r|\Z|(?=[^\0]))", b"", raw)
+    if b"\0" in plain or not plain.strip():
+        return Cfg(raw, "binary" if raw.strip() else "utf-8", bom=False, text="")
     try:
         return Cfg(raw, "utf-8", bom=False, text=plain.decode("utf-8"))
     except UnicodeDecodeError:
@@ -138,13 +144,13 @@ def _code_page(raw: bytes) -> str | None:
 
     cp1252 is what Windows PowerShell's `Set-Content` writes in western Europe, cp850 what `echo >` of cmd does.
     """
-    high = [match for match in re.finditer(rb"[\x80-\xff]+", raw)]
+    high = list(re.finditer(rb"[\x80-\xff]+", raw))
     for page in ("cp1252", "cp850", "cp1250", "cp1251", "cp437"):
         try:
             text = raw.decode(page)
         except UnicodeDecodeError:
             continue
-        strange = [character for character in text if ord(character) > 127]
+        strange = [character for character in text if not character.isascii()]
         if all(character.isalpha() for character in strange) and all(_in_word(raw, *match.span()) for match in high):
             return page
     return None
@@ -180,7 +186,7 @@ def launcher_home(raw: bytes) -> str | None:
     """
     text = raw[:LAUNCHER_LIMIT].removeprefix(BOM).decode("utf-8", "replace")
     for match in re.finditer(r"home", text):
-        if match.start() and text[match.start() - 1] not in "\n" and match.start() != text.find("home"):
+        if match.start() and text[match.start() - 1] != "\n" and match.start() != text.find("home"):
             continue
         rest = re.match(r"[ \t]*=\s*([^\n]*)(\n?)", text[match.end() :])
         if rest:

@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-from clinic.checks import cfg_form, cfg_home, cfg_keys, interpreter, packages, place
-from clinic.checks.base import Check, effect
+from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place
+from clinic.checks.base import Check
+from clinic.checks.effects import effects
 from clinic.facts import Facts
 from clinic.model import Finding, Verdict
 
-# A damaged interpreter file silences what only follows from it: nothing can be said of a base that is gone.
-_AFTER_FILES = interpreter.FATAL_FILES
-
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
-    *(check for check in interpreter.CHECKS if check.code in interpreter.FATAL_FILES),
+    *interpreter.FILES,
     *cfg_form.CHECKS,
+    *cfg_text.CHECKS,
+    *cfg_keys.DUPLICATES,
     *cfg_home.CHECKS,
     *cfg_keys.CHECKS,
-    *(check for check in interpreter.CHECKS if check.code not in interpreter.FATAL_FILES),
+    *cfg_home.SPACING,
+    *interpreter.ANSWERS,
+    *cfg_keys.LEAKING,
     *packages.CHECKS,
 )
 
@@ -27,8 +29,9 @@ CHECKS: tuple[Check, ...] = (
 def examine(facts: Facts) -> tuple[Finding, ...]:
     """Every damage that the facts show, each named by one code."""
     found: dict[str, Finding] = {}
+    explained: set[str] = set()
     for check in CHECKS:
-        if check.silenced_by & found.keys():
+        if check.silenced_by & found.keys() or check.echo_of in explained:
             continue
         evidence = check.look(facts)
         if evidence:
@@ -36,6 +39,7 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
             found[check.code] = Finding(
                 check.code, check.severity(facts), check.title, lines, check.causes(facts), check.cured_by
             )
+            explained |= check.explains & effects(facts)
     return tuple(found.values())
 
 
@@ -48,4 +52,4 @@ def verdict(findings: tuple[Finding, ...]) -> Verdict:
     return "broken" if "fatal" in severities else "degraded" if "degraded" in severities else "healthy"
 
 
-__all__ = ["CHECKS", "Check", "effect", "examine", "verdict"]
+__all__ = ["CHECKS", "Check", "examine", "verdict"]

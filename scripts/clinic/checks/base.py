@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clinic.facts import Facts, Self, Silence
+from clinic.checks.effects import Effect, effects
+from clinic.checks.effects import wants_base_packages as wants_base_packages  # for the doors above
+from clinic.facts import Facts
 from clinic.model import Cause, Severity
 
 Evidence = str | tuple[str, ...] | None
 
-
-@dataclass(frozen=True)
-class Check:
-    """One kind of damage.
-
-    `look` returns the evidence, or None where the damage is not there. `silenced_by` names the codes whose presence
-    explains this one away: root causes silence their echoes, so that one damage gives one finding.
-    """
-
-    code: str
-    title: str
-    look: Callable[[Facts], Evidence]
-    severity: Callable[[Facts], Severity]
-    cured_by: tuple[str, ...]
-    silenced_by: frozenset[str] = frozenset()
-    causes: Callable[[Facts], tuple[Cause, ...]] = lambda _facts: ()
+FATAL: frozenset[Effect] = frozenset({"dead", "stranger"})
+NOTHING: frozenset[Effect] = frozenset()
+_ORDER: dict[Severity, int] = {"advice": 0, "degraded": 1, "fatal": 2}
 
 
 def always(severity: Severity) -> Callable[[Facts], Severity]:
@@ -33,34 +22,32 @@ def always(severity: Severity) -> Callable[[Facts], Severity]:
     return lambda _facts: severity
 
 
-def at_least(severity: Severity) -> Callable[[Facts], Severity]:
-    """A severity by what the damage really does here, but never below `severity`.
+def _no_causes(_facts: Facts) -> tuple[Cause, ...]:
+    return ()
 
-    Fatal when the environment's python is dead or is not itself; degraded when the base's packages leak in.
+
+@dataclass(frozen=True)
+class Check:
+    """One kind of damage.
+
+    `look` returns the evidence, or None where the damage is not there. `least` is what it counts for where the
+    environment's python does not mind; where the python is seen to suffer, and `explains` says that this damage makes
+    it suffer so, it counts for more. `silenced_by` names the codes that explain this one away, and `echo_of` the
+    effect that this one merely reports: root causes silence their echoes, so that one damage gives one finding.
     """
-    order: dict[Severity, int] = {"advice": 0, "degraded": 1, "fatal": 2}
-    return lambda facts: max(severity, effect(facts), key=lambda word: order[word])
 
+    code: str
+    title: str
+    look: Callable[[Facts], Evidence]
+    least: Callable[[Facts], Severity]
+    cured_by: tuple[str, ...]
+    silenced_by: frozenset[str] = frozenset()
+    causes: Callable[[Facts], tuple[Cause, ...]] = _no_causes
+    explains: frozenset[Effect] = NOTHING
+    echo_of: Effect | None = None
 
-def effect(facts: Facts) -> Severity:
-    """How the environment as a whole fares, by what its own python said of itself."""
-    if facts.me is None:
-        return "advice"
-    if isinstance(facts.me, Silence) or not facts.me.is_itself:
-        return "fatal"
-    return "degraded" if leaks(facts) else "advice"
-
-
-def leaks(facts: Facts) -> bool:
-    """Whether the base's packages are visible though nobody asked for them."""
-    return isinstance(facts.me, Self) and facts.me.base_site_visible and not wants_base_packages(facts)
-
-
-def wants_base_packages(facts: Facts) -> bool:
-    """Whether the base's packages are meant to be seen: by what knows it, else by the cfg's own explicit word."""
-    from clinic.checks.reading import cfg_of
-
-    if facts.wants_system_site is not None:
-        return facts.wants_system_site
-    cfg = cfg_of(facts)
-    return (cfg.last("include-system-site-packages") or "").lower() == "true" if cfg else False
+    def severity(self, facts: Facts) -> Severity:
+        """What this damage really does to this environment."""
+        seen = self.explains & effects(facts)
+        worst: Severity = "fatal" if seen & FATAL else "degraded" if seen else "advice"
+        return max(self.least(facts), worst, key=lambda word: _ORDER[word])

@@ -1,14 +1,20 @@
-"""pyvenv.cfg as a file: there, readable, whole, and in an encoding that its readers know."""
+"""pyvenv.cfg as a file: there, readable, and whole."""
 
 from __future__ import annotations
 
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy.layout import CFG
 from clinic.checks import causes
-from clinic.checks.base import Check, Evidence, at_least
+from clinic.checks.base import FATAL, Check, Evidence, always
+from clinic.checks.effects import Effect
 from clinic.checks.reading import cfg_of, is_windows, minor_of, where
-from clinic.facts import Facts, File
+from clinic.facts import Facts, File, Self
 from clinic.model import Severity
+
+INCLUDE = "include-system-site-packages"
+FIX = ("fix-cfg", "rebuild")
+ANY: frozenset[Effect] = FATAL | {"leak"}
+DEAD: frozenset[Effect] = frozenset({"dead"})
 
 
 def _file(facts: Facts) -> File | None:
@@ -16,6 +22,7 @@ def _file(facts: Facts) -> File | None:
 
 
 def missing(facts: Facts) -> Evidence:
+    """Nothing lies at its place, and nothing beside the executable."""
     file = _file(facts)
     if file is None or file.kind != "missing" or (facts.cfg and facts.cfg.stray):
         return None
@@ -23,8 +30,6 @@ def missing(facts: Facts) -> Evidence:
 
 
 def _what_it_does(facts: Facts) -> tuple[str, ...]:
-    from clinic.facts import Self
-
     if isinstance(facts.me, Self) and not facts.me.is_itself:
         base = facts.me.interpreter.prefix
         return (f"its python starts as {base} instead: pip would install there",)
@@ -32,6 +37,7 @@ def _what_it_does(facts: Facts) -> tuple[str, ...]:
 
 
 def in_scripts(facts: Facts) -> Evidence:
+    """It lies beside the executable only."""
     file = _file(facts)
     if file is None or file.kind != "missing" or facts.cfg is None or facts.cfg.stray is None:
         return None
@@ -44,6 +50,7 @@ def _severity_in_scripts(facts: Facts) -> Severity:
 
 
 def second_one(facts: Facts) -> Evidence:
+    """One lies at its place, another beside the executable."""
     file = _file(facts)
     if file is None or file.kind == "missing" or facts.cfg is None or facts.cfg.stray is None:
         return None
@@ -51,21 +58,30 @@ def second_one(facts: Facts) -> Evidence:
 
 
 def dangling(facts: Facts) -> Evidence:
+    """A link that leads nowhere."""
     file = _file(facts)
-    return f"{file.path} is a link to {file.target}, which is not there" if file and file.kind == "dangling-link" else None
+    if file is None or file.kind != "dangling-link":
+        return None
+    return f"{file.path} is a link to {file.target}, which leads nowhere"
 
 
 def not_a_file(facts: Facts) -> Evidence:
+    """A folder, a device or a pipe, there or at the end of a link."""
     file = _file(facts)
     if file is None or facts.cfg is None:
         return None
     if file.kind in {"directory", "other"}:
         return f"{file.path} is a {'folder' if file.kind == 'directory' else 'device or pipe'}"
-    return f"{file.path} {facts.cfg.error}" if facts.cfg.error.startswith("leads to ") else None
+    return f"{file.path} {facts.cfg.error}" if _leads_astray(facts) else None
+
+
+def _leads_astray(facts: Facts) -> bool:
+    return facts.cfg is not None and facts.cfg.error.startswith("leads to ")
 
 
 def unreadable(facts: Facts) -> Evidence:
-    if facts.cfg is None or facts.cfg.error.startswith("leads to "):
+    """It is there, and may not be read."""
+    if facts.cfg is None or _leads_astray(facts):
         return None
     if facts.cfg.file.kind == "unreadable" or facts.cfg.error:
         return f"{facts.cfg.file.path} cannot be read: {facts.cfg.error or 'no access'}"
@@ -73,6 +89,7 @@ def unreadable(facts: Facts) -> Evidence:
 
 
 def empty(facts: Facts) -> Evidence:
+    """No byte in it, or only blanks."""
     raw = facts.cfg.raw if facts.cfg else None
     if raw is None or raw.removeprefix(grammar.BOM).strip():
         return None
@@ -80,17 +97,28 @@ def empty(facts: Facts) -> Evidence:
 
 
 def garbage(facts: Facts) -> Evidence:
+    """Not one line that python knows."""
     raw = facts.cfg.raw if facts.cfg else None
     if not raw or not raw.removeprefix(grammar.BOM).strip():
         return None
     cfg = cfg_of(facts)
-    if cfg is not None and any(line.name in grammar.KNOWN_KEYS for line in cfg.pairs):
+    if cfg is not None and (_known(cfg) or _starts_a_key(cfg.text)):
         return None
     what = "NUL bytes" if raw.count(0) > len(raw) // 2 else "no line of the form 'key = value' that python knows"
     return f"{where(facts)}: {len(raw)} bytes, {what}"
 
 
+def _known(cfg: grammar.Cfg) -> bool:
+    return any(line.name in grammar.KNOWN_KEYS for line in cfg.pairs)
+
+
+def _starts_a_key(text: str) -> bool:
+    """Whether this is all that was written of a first key."""
+    return any(key.startswith(text.strip().lower()) for key in grammar.KNOWN_KEYS)
+
+
 def oversized(facts: Facts) -> Evidence:
+    """More than an interpreter or the launcher reads."""
     file = _file(facts)
     raw = facts.cfg.raw if facts.cfg else None
     if file is None or raw is None:
@@ -104,57 +132,23 @@ def oversized(facts: Facts) -> Evidence:
 
 
 def truncated(facts: Facts) -> Evidence:
+    """The last line has no end, and is the beginning of something."""
     cfg = cfg_of(facts)
     if cfg is None or not cfg.ends_within_a_line:
         return None
     last = cfg.lines[-1]
     cut_key = last.key is None and bool(last.text.strip()) and not last.is_comment
     cut_path = any(named.value == last.value and not named.exists for named in facts.named)
-    if cfg.last("include-system-site-packages") is None or cut_key or cut_path:
+    cut_choice = last.name == INCLUDE and _begins_a_word(last.value)
+    if cfg.last(INCLUDE) is None or cut_key or cut_path or cut_choice:
         return f"{where(facts)} breaks off within its last line: {last.text.strip()[:80]!r}"
     return None
 
 
-def bom(facts: Facts) -> Evidence:
-    cfg = cfg_of(facts)
-    if cfg is None or not cfg.bom or cfg.encoding != "utf-8":
-        return None
-    first = cfg.lines[0].name
-    return f"{where(facts)} starts with a byte order mark: its first key reads as '\\ufeff{first}'"
+def _begins_a_word(value: str) -> bool:
+    return any(word.startswith(value.lower()) and word != value.lower() for word in ("true", "false"))
 
 
-def _severity_bom(facts: Facts) -> Severity:
-    # A copied executable needs its home from the file, and the mark hides it (measured); a linked one does not.
-    return "degraded" if facts.tree and facts.tree.copies and not is_windows(facts) else "advice"
-
-
-def utf16(facts: Facts) -> Evidence:
-    cfg = cfg_of(facts)
-    if cfg is None or not cfg.encoding.startswith(("utf-16", "utf-32")):
-        return None
-    mark = "with" if cfg.bom else "without"
-    return f"{where(facts)} is {cfg.encoding.upper()} {mark} a byte order mark; python reads UTF-8 only"
-
-
-def code_page(facts: Facts) -> Evidence:
-    cfg = cfg_of(facts)
-    if cfg is None or not cfg.encoding.startswith("cp"):
-        return None
-    return f"{where(facts)} is text of code page {cfg.encoding[2:]}; python reads UTF-8 only"
-
-
-def invalid_byte(facts: Facts) -> Evidence:
-    cfg = cfg_of(facts)
-    if cfg is None or cfg.encoding != "unknown":
-        return None
-    try:
-        cfg.raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"{where(facts)}: byte 0x{cfg.raw[error.start]:02x} at position {error.start} is not UTF-8"
-    return None
-
-
-FIX = ("fix-cfg", "rebuild")
 FORM = frozenset(
     {
         "cfg-missing",
@@ -167,38 +161,46 @@ FORM = frozenset(
     }
 )
 
-
-
-
-def _named_in_scripts(facts: Facts) -> Severity:
-    return at_least(_severity_in_scripts(facts))(facts)
-
-
-def _named_bom(facts: Facts) -> Severity:
-    return at_least(_severity_bom(facts))(facts)
-
+_LOST = causes.of_lost_cfg
+_EDITED = causes.of_edited_cfg
+_NONE: frozenset[str] = frozenset()
 
 CHECKS = (
-    Check("cfg-missing", f"{CFG} is missing", missing, at_least("fatal"), FIX, causes=causes.of_lost_cfg),
-    Check("cfg-in-scripts", f"{CFG} lies in the scripts folder", in_scripts, _named_in_scripts, FIX),
-    Check("cfg-dangling-link", f"{CFG} is a dangling link", dangling, at_least("fatal"), FIX),
-    Check("cfg-not-a-file", f"{CFG} is not a file", not_a_file, at_least("fatal"), FIX),
-    Check("cfg-unreadable", f"{CFG} cannot be read", unreadable, at_least("fatal"), FIX),
-    Check("cfg-empty", f"{CFG} is empty", empty, at_least("degraded"), FIX, causes=causes.of_lost_cfg),
-    Check("cfg-oversized", f"{CFG} is too large", oversized, at_least("advice"), FIX, causes=causes.of_edited_cfg),
-    Check("cfg-garbage", f"{CFG} holds no settings", garbage, at_least("degraded"), FIX, causes=causes.of_lost_cfg),
+    Check("cfg-missing", f"{CFG} is missing", missing, always("fatal"), FIX, _NONE, _LOST, FATAL),
+    Check(
+        "cfg-in-scripts",
+        f"{CFG} lies in the scripts folder",
+        in_scripts,
+        _severity_in_scripts,
+        FIX,
+        _NONE,
+        _EDITED,
+        FATAL,
+    ),
+    Check("cfg-dangling-link", f"{CFG} is a dangling link", dangling, always("fatal"), FIX, _NONE, _LOST, FATAL),
+    Check("cfg-not-a-file", f"{CFG} is not a file", not_a_file, always("fatal"), FIX, _NONE, _EDITED, ANY),
+    Check("cfg-unreadable", f"{CFG} cannot be read", unreadable, always("fatal"), FIX, _NONE, _EDITED, ANY),
+    Check("cfg-empty", f"{CFG} is empty", empty, always("degraded"), FIX, _NONE, _LOST, ANY),
+    Check("cfg-oversized", f"{CFG} is too large", oversized, always("advice"), FIX, _NONE, _EDITED, DEAD),
+    Check("cfg-garbage", f"{CFG} holds no settings", garbage, always("degraded"), FIX, _NONE, _LOST, ANY),
     Check(
         "cfg-truncated",
         f"{CFG} is cut short",
         truncated,
-        at_least("degraded"),
+        always("degraded"),
         FIX,
         FORM | {"cfg-oversized"},
-        causes.of_lost_cfg,
+        _LOST,
+        ANY,
     ),
-    Check("cfg-bom", f"{CFG} starts with a byte order mark", bom, _named_bom, FIX, FORM, causes.of_edited_cfg),
-    Check("cfg-utf16", f"{CFG} is UTF-16", utf16, at_least("degraded"), FIX, FORM, causes.of_edited_cfg),
-    Check("cfg-code-page", f"{CFG} is in a legacy code page", code_page, at_least("degraded"), FIX, FORM, causes.of_edited_cfg),
-    Check("cfg-invalid-byte", f"{CFG} holds a byte that is not UTF-8", invalid_byte, at_least("degraded"), FIX, FORM, causes.of_edited_cfg),
-    Check("cfg-second", f"a second {CFG} lies in the scripts folder", second_one, at_least("advice"), FIX),
+    Check(
+        "cfg-second",
+        f"a second {CFG} lies in the scripts folder",
+        second_one,
+        always("advice"),
+        FIX,
+        _NONE,
+        _EDITED,
+        ANY,
+    ),
 )

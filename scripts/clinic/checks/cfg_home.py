@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Callable
 
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy.layout import pure
 from clinic.checks import causes
-from clinic.checks.base import Check, Evidence, at_least
-from clinic.checks.cfg_form import FIX, FORM
-from clinic.checks.reading import cfg_of, is_windows, where
+from clinic.checks.base import Check, Evidence, always
+from clinic.checks.cfg_form import DEAD, FIX, FORM
+from clinic.checks.cfg_text import ENCODING
+from clinic.checks.reading import cfg_of, copies, is_windows, old_start_up, where
 from clinic.facts import Facts, Home
 from clinic.model import Severity
 
@@ -30,7 +31,6 @@ HOME = frozenset(
     }
 )
 _UNREADABLE = FORM | {"cfg-truncated", "cfg-duplicate-home"}
-INCLUDE = "include-system-site-packages"
 
 
 def _value(facts: Facts) -> str | None:
@@ -48,12 +48,15 @@ def _about_home(look: Callable[[Facts, str], Evidence]) -> Callable[[Facts], Evi
     return looked
 
 
-def _about_place(look: Callable[[Facts, Home], Evidence]) -> Callable[[Facts], Evidence]:
-    """A check on where `home` leads, for values that are proper absolute paths."""
+def _about_place(look: Callable[[Facts, Home], Evidence], *, from_afar: bool = False) -> Callable[[Facts], Evidence]:
+    """A check on where `home` leads, for values that are proper absolute paths.
+
+    Of another platform's path only its text can be judged: `from_afar` says that this is enough.
+    """
 
     def looked(facts: Facts) -> Evidence:
         home = facts.home
-        if home is None or home.is_base or _misspelled(facts, home.value):
+        if home is None or home.is_base or (home.foreign and not from_afar) or _misspelled(facts, home.value):
             return None
         return look(facts, home)
 
@@ -65,18 +68,22 @@ def _misspelled(facts: Facts, value: str) -> bool:
 
 
 def lacking(facts: Facts) -> Evidence:
+    """No line `home`, or one without a value."""
     cfg = cfg_of(facts)
     if cfg is None or cfg.first("home"):
         return None
     return f"{where(facts)}: the line 'home' is {'empty' if cfg.all('home') else 'not there'}"
 
 
-def _quoted(facts: Facts, value: str) -> Evidence:
-    return f"home is {value}: quotes are read as part of the path" if value[:1] + value[-1:] in {'""', "''"} else None
+def _quoted(_facts: Facts, value: str) -> Evidence:
+    if value[:1] + value[-1:] not in {'""', "''"}:
+        return None
+    return f"home is {value}: quotes are read as part of the path"
 
 
 def _unexpanded(facts: Facts, value: str) -> Evidence:
-    if value.startswith("~") or (facts.home is None or facts.home.kind == "missing") and any(c in value for c in "$%"):
+    leads_nowhere = facts.home is None or facts.home.foreign or facts.home.kind == "missing"
+    if value.startswith("~") or (leads_nowhere and re.search(r"\$\w|\$\{|%\w+%", value)):
         return f"home is {value}: python expands neither ~ nor variables"
     return None
 
@@ -118,61 +125,44 @@ def _gone(_facts: Facts, home: Home) -> Evidence:
 
 
 def _other_minor(facts: Facts, home: Home) -> Evidence:
-    if home.holds is None or facts.flavour is None or home.holds.flavour == facts.flavour:
+    found = home.holds.flavour if home.holds else home.named_flavour
+    if found is None or facts.flavour is None or found == facts.flavour:
         return None
-    return f"home holds Python {home.holds.flavour}, the environment's packages are for {facts.flavour}"
+    return f"home is {home.value}: Python {found}; the environment's packages are for {facts.flavour}"
 
 
 def _other_base(facts: Facts, home: Home) -> Evidence:
     base = facts.search.base
-    if home.holds is None or base is None or home.holds.flavour != base.flavour or home.holds.real == base.real:
+    if home.holds is None or (facts.flavour and home.holds.flavour != facts.flavour):
+        return None
+    if home.holds.is_environment and not old_start_up(facts):
+        return f"home is {home.value}, which is itself an environment, not a base"
+    if base is None or home.holds.real == base.real or home.holds.is_environment:
         return None
     return f"home is {home.value}, but {facts.search.proof}"
 
 
 def _luck(facts: Facts) -> Severity:
-    # POSIX builds climb from a wrong home to their compiled prefix; the Windows launcher does not (exit code 103).
-    return at_least("fatal" if is_windows(facts) else "advice")(facts)
+    # POSIX builds climb from here to where they need to be; the Windows launcher does not (exit code 103).
+    return "fatal" if is_windows(facts) else "advice"
 
 
 def _masked(facts: Facts) -> Severity:
     # A fixed base masks a wrong home in silence; a relocated one, a copy and every tool that reads home do not.
-    return at_least("fatal" if is_windows(facts) else "degraded")(facts)
+    return "fatal" if is_windows(facts) else "degraded"
 
 
 def _home_check(
     code: str,
     title: str,
     look: Callable[[Facts], Evidence],
-    severity: Callable[[Facts], Severity] = _masked,
-    silenced_by: frozenset[str] = frozenset(),
+    least: Callable[[Facts], Severity] = _masked,
 ) -> Check:
-    return Check(code, title, look, severity, FIX, _UNREADABLE | silenced_by, causes.of_wrong_home)
-
-
-def repeated(facts: Facts, *, only: frozenset[str] = frozenset(), but: frozenset[str] = frozenset()) -> Evidence:
-    """Keys that stand in the file more than once, of those asked for."""
-    cfg = cfg_of(facts)
-    if cfg is None:
-        return None
-    often = [name for name, count in Counter(line.name for line in cfg.pairs).items() if count > 1]
-    wanted = [name for name in often if (not only or name in only) and name not in but]
-    texts = (f"{where(facts)}: {name} stands there {len(cfg.all(name))} times: {', '.join(cfg.all(name))}" for name in wanted)
-    return tuple(texts) or None
-
-
-def duplicate_home(facts: Facts) -> Evidence:
-    return repeated(facts, only=frozenset({"home", INCLUDE}))
-
-
-def _duplicate_severity(facts: Facts) -> Severity:
-    # getpath takes the first home, site.py the last; of the include line the last counts for all (measured).
-    cfg = cfg_of(facts)
-    differ = cfg is not None and any(len(set(cfg.all(name))) > 1 for name in ("home", INCLUDE))
-    return at_least("degraded" if differ else "advice")(facts)
+    return Check(code, title, look, least, FIX, _UNREADABLE, causes.of_wrong_home, DEAD)
 
 
 def decoy(facts: Facts) -> Evidence:
+    """A `home` ahead of the real one, which the Windows launcher takes."""
     cfg = cfg_of(facts)
     value = _value(facts)
     if cfg is None or not value or cfg.encoding.startswith("utf-16"):
@@ -181,29 +171,34 @@ def decoy(facts: Facts) -> Evidence:
     ahead = next((line.text for line in cfg.lines[:at] if "home" in line.text), None)
     if ahead is None or (is_windows(facts) and grammar.launcher_home(cfg.raw) == value):
         return None
-    return f"{where(facts)}: {ahead.strip()[:80]!r} stands ahead of home, and the Windows launcher takes the first 'home'"
+    shown = repr(ahead.strip()[:80])
+    return f"{where(facts)}: {shown} stands ahead of home, and the Windows launcher takes the first 'home'"
+
+
+def unspaced(facts: Facts) -> Evidence:
+    """`home=x` is enough for all readers but the start-up code in C, which a copy of 3.10 or older depends on."""
+    cfg = cfg_of(facts)
+    if cfg is None or not copies(facts) or not old_start_up(facts):
+        return None
+    line = next((line for line in cfg.pairs if line.name == "home"), None)
+    if line is None or re.match(r"\s*\S+\s+=\s", line.text):
+        return None
+    return f"{where(facts)}: {line.text.strip()!r} has no blanks around '='; copies of Python up to 3.10 need them"
 
 
 CHECKS = (
-    Check(
-        "cfg-duplicate-home",
-        "home or the system-site choice stands there twice",
-        duplicate_home,
-        _duplicate_severity,
-        FIX,
-        FORM | {"cfg-truncated"},
-        causes.of_edited_cfg,
-    ),
     _home_check("cfg-home-missing", "home is not set", lacking),
     _home_check("cfg-home-quoted", "home is quoted", _about_home(_quoted)),
     _home_check("cfg-home-unexpanded", "home holds ~ or a variable", _about_home(_unexpanded)),
     _home_check("cfg-home-relative", "home is relative", _about_home(_relative)),
-    _home_check("cfg-home-comment", "home is followed by a comment", _about_place(_comment), _luck),
-    _home_check("cfg-home-is-environment", "home names the environment itself", _about_place(_itself)),
-    _home_check("cfg-home-is-file", "home names a file", _about_place(_file)),
+    _home_check("cfg-home-comment", "home is followed by a comment", _about_place(_comment, from_afar=True), _luck),
+    _home_check("cfg-home-is-environment", "home names the environment itself", _about_place(_itself, from_afar=True)),
+    _home_check("cfg-home-is-file", "home names a file", _about_place(_file, from_afar=True)),
     _home_check("cfg-home-gone", "home leads to no interpreter", _about_place(_gone)),
-    _home_check("cfg-home-not-bin", "home names a prefix, not its folder of executables", _about_place(_not_bin), _luck),
-    _home_check("cfg-home-other-minor", "home names another minor version", _about_place(_other_minor)),
+    _home_check(
+        "cfg-home-not-bin", "home names a prefix, not its folder of executables", _about_place(_not_bin), _luck
+    ),
+    _home_check("cfg-home-other-minor", "home names another minor version", _about_place(_other_minor, from_afar=True)),
     _home_check("cfg-home-other-base", "home names another base interpreter", _about_place(_other_base)),
     Check(
         "cfg-home-decoy",
@@ -213,5 +208,19 @@ CHECKS = (
         FIX,
         _UNREADABLE | HOME,
         causes.of_edited_cfg,
+        DEAD,
+    ),
+)
+
+SPACING = (
+    Check(
+        "cfg-home-spacing",
+        "home is spelled as this interpreter does not read it",
+        unspaced,
+        always("degraded"),
+        FIX,
+        _UNREADABLE | HOME | ENCODING | {"cfg-key-case"},
+        causes.of_edited_cfg,
+        DEAD,
     ),
 )

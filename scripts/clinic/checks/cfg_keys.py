@@ -1,19 +1,26 @@
-"""The other keys of pyvenv.cfg, and how keys and lines are spelled."""
+"""The keys of pyvenv.cfg: each there once, in lower case, and true."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable
+
 from clinic.checks import causes
-from clinic.checks.base import Check, Evidence, always, at_least, leaks
-from clinic.checks.cfg_form import FIX, FORM
-from clinic.checks.cfg_home import HOME, INCLUDE, repeated
-from clinic.checks.reading import cfg_of, is_windows, where
+from clinic.checks.base import Check, Evidence, always
+from clinic.checks.cfg_form import DEAD, FIX, FORM, INCLUDE
+from clinic.checks.cfg_home import HOME
+from clinic.checks.effects import Effect, leaks, wants_base_packages
+from clinic.checks.reading import cfg_of, copies, is_windows, old_start_up, where
 from clinic.facts import Facts
 from clinic.model import Severity
 
 _BROKEN = FORM | {"cfg-truncated", "cfg-oversized"}
+_LEAK: frozenset[Effect] = frozenset({"leak"})
 
 
 def include_missing(facts: Facts) -> Evidence:
+    """No line for the system-site choice."""
     cfg = cfg_of(facts)
     if cfg is None or cfg.all(INCLUDE):
         return None
@@ -22,6 +29,7 @@ def include_missing(facts: Facts) -> Evidence:
 
 
 def include_odd(facts: Facts) -> Evidence:
+    """A choice that is neither true nor false."""
     cfg = cfg_of(facts)
     value = cfg.last(INCLUDE) if cfg else None
     if value is None or value.lower() in {"true", "false"}:
@@ -29,92 +37,183 @@ def include_odd(facts: Facts) -> Evidence:
     return f"{INCLUDE} is {value!r}: only the word 'true' means true, so this is read as false"
 
 
-def upper_case(facts: Facts) -> Evidence:
+def include_flipped(facts: Facts) -> Evidence:
+    """A choice that is not the one that is known to be meant."""
     cfg = cfg_of(facts)
-    odd = [line.key for line in cfg.pairs if line.key and line.key != line.key.lower() and line.name in _KEYS] if cfg else []
-    return f"{where(facts)}: keys not in lower case: {', '.join(map(str, odd))}; uv and the Windows launcher miss them" if odd else None
+    value = (cfg.last(INCLUDE) or "").lower() if cfg else ""
+    wanted = facts.wants_system_site
+    if wanted is None or value not in {"true", "false"} or (value == "true") == wanted:
+        return None
+    return f"{where(facts)}: {INCLUDE} is {value}, by the settings or the last snapshot it is {str(wanted).lower()}"
 
 
-_KEYS = frozenset({"home", INCLUDE, "version", "version_info", "executable", "command", "prompt", "base-executable"})
+_CASED = frozenset({"home", INCLUDE, "version", "version_info", "executable", "command", "prompt", "base-executable"})
+
+
+def upper_case(facts: Facts) -> Evidence:
+    """Known keys in capitals."""
+    cfg = cfg_of(facts)
+    odd = [line.key for line in cfg.pairs if line.key and line.name in _CASED and line.key != line.name] if cfg else []
+    if not odd:
+        return None
+    return f"{where(facts)}: keys not in lower case: {', '.join(odd)}; uv and the Windows launcher miss them"
 
 
 def _upper_case_severity(facts: Facts) -> Severity:
     if is_windows(facts):
         return "fatal"
-    # A copy made by 3.8 or 3.9 takes `home` in lower case only (measured); everyone else lower-cases it.
-    old = facts.flavour is not None and (facts.flavour.major, facts.flavour.minor) < (3, 10)
-    return at_least("degraded" if old and facts.tree and facts.tree.copies else "advice")(facts)
+    # A copy made by 3.10 or older takes `home` in lower case only (measured); everyone else lower-cases it.
+    return "degraded" if copies(facts) and old_start_up(facts) else "advice"
+
+
+def duplicate_home(facts: Facts) -> Evidence:
+    """More than one line `home`."""
+    return _repeated(facts, lambda name: name == "home")
+
+
+def _duplicate_home_severity(facts: Facts) -> Severity:
+    # getpath and the launcher take the first home; where that is the true one, the others do no harm (measured).
+    cfg = cfg_of(facts)
+    true = cfg is not None and (len(set(cfg.all("home"))) == 1 or (facts.home is not None and facts.home.is_base))
+    return "advice" if true else "degraded"
+
+
+def duplicate_include(facts: Facts) -> Evidence:
+    """More than one line for the system-site choice."""
+    return _repeated(facts, lambda name: name == INCLUDE)
+
+
+def _duplicate_include_severity(facts: Facts) -> Severity:
+    # The last one counts for every reader (measured): contradicted and true, it lets in what another line keeps out.
+    values = {value.lower() for value in cfg.all(INCLUDE)} if (cfg := cfg_of(facts)) else set()
+    return "degraded" if len(values) > 1 and wants_base_packages(facts) else "advice"
 
 
 def duplicates(facts: Facts) -> Evidence:
-    return repeated(facts, but=frozenset({"home", INCLUDE}))
+    """Any other key that stands there more than once."""
+    return _repeated(facts, lambda name: name not in {"home", INCLUDE})
+
+
+def _repeated(facts: Facts, wanted: Callable[[str], bool]) -> Evidence:
+    cfg = cfg_of(facts)
+    if cfg is None:
+        return None
+    often = [name for name, count in Counter(line.name for line in cfg.pairs).items() if count > 1 and wanted(name)]
+    said = [(name, cfg.all(name)) for name in often]
+    return (
+        tuple(f"{where(facts)}: {name} stands there {len(all_)} times: {', '.join(all_)}" for name, all_ in said)
+        or None
+    )
 
 
 def version(facts: Facts) -> Evidence:
-    cfg, base = cfg_of(facts), facts.search.base
-    if cfg is None or base is None:
+    """A recorded version that is not the base's."""
+    cfg, real = cfg_of(facts), _real_version(facts)
+    if cfg is None or not real:
         return None
     wrong = [
-        (key, value)
-        for key in ("version", "version_info")
-        for value in cfg.all(key)
-        if not version_agrees(value, base.version)
+        (key, value) for key in ("version", "version_info") for value in cfg.all(key) if not version_agrees(value, real)
     ]
-    return tuple(f"{key} is {value}, the base is {base.dotted}" for key, value in wrong) or None
+    return tuple(f"{key} is {value}, the base is {'.'.join(map(str, real))}" for key, value in wrong) or None
+
+
+def _real_version(facts: Facts) -> tuple[int, ...]:
+    """The base's; where it is not known, what the Windows launcher carries, or the minor version by the evidence."""
+    if facts.search.base:
+        return facts.search.base.version
+    if facts.tree and facts.tree.patch:
+        return facts.tree.patch
+    return (facts.flavour.major, facts.flavour.minor) if facts.flavour else ()
 
 
 def version_agrees(text: str, real: tuple[int, ...]) -> bool:
-    """Whether a recorded version is the real one, at the precision recorded (uv's rule: minor alone is fine)."""
-    parts = text.split(".")[:3]
-    digits = ["".join(character for character in part if character.isdigit()) for part in parts]
-    # 3.15.0b1 and 3.13.0+ carry more than the release; what is no number at all agrees with nothing.
-    head = [int(part) if part.isascii() and part.isdigit() else None for part in parts[:2]]
-    if len(parts) > 2:
-        leading = digits[2] if parts[2][:1].isdigit() else ""
-        head.append(int(leading) if leading and parts[2].startswith(str(int(leading))) else None)
-    return len(head) > 1 and tuple(head) == tuple(real[: len(head)])
-
-
-def _version_severity(facts: Facts) -> Severity:
-    # Never read at start-up up to 3.14; uv and pre-commit compare it, and uv deletes an environment of another minor.
-    cfg, base = cfg_of(facts), facts.search.base
-    values = [v for key in ("version", "version_info") for v in cfg.all(key)] if cfg else []
-    same = base is not None and all(version_agrees(".".join(value.split(".")[:2]), base.version) for value in values)
-    return "advice" if same else "degraded"
+    """Whether a recorded version is the real one, at the precision of both (uv's rule: the minor alone is fine)."""
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+)(?!\d))?", text, re.ASCII)
+    if not match:
+        return False
+    # 3.15.0b1, 3.13.0+ and 3.13.0.final.0 carry more than the release.
+    told = tuple(int(part) for part in match.groups() if part is not None)
+    if len(told) == 2 and text[match.end() :].strip():  # noqa: PLR2004 - the minor alone, and something after it
+        return False
+    return all(one == other for one, other in zip(told, real, strict=False))
 
 
 def executable(facts: Facts) -> Evidence:
+    """A recorded executable that is not the base's."""
     if facts.search.base is None:
         return None
     wrong = [named for named in facts.named if not named.is_base]
     return tuple(f"{named.key} is {named.value}, the base is {facts.search.base.real}" for named in wrong) or None
 
 
-def line_ends(facts: Facts) -> Evidence:
-    cfg = cfg_of(facts)
-    return f"{where(facts)}: lines end in a bare CR, which the Windows launcher does not take for an end" if cfg and cfg.cr_only else None
-
-
-def _windows_only(facts: Facts) -> Severity:
-    return at_least("fatal" if is_windows(facts) else "advice")(facts)
-
-
 def leaking(facts: Facts) -> Evidence:
-    """The last resort of this file: packages of the base are seen, and no other damage explains it."""
+    """Packages of the base are seen, and no other damage explains it."""
     if not leaks(facts):
         return None
-    return f"packages of the base are visible in {facts.venv}, though {INCLUDE} does not say true"
+    return f"packages of the base are visible in {facts.venv}, though nobody asked for them"
 
 
-_EXPLAINED = _BROKEN | HOME | {"cfg-include-missing", "cfg-include-odd", "cfg-bom", "cfg-utf16", "cfg-duplicate-home"}
+_EDITED, _WRONG = causes.of_edited_cfg, causes.of_wrong_home
+_NONE: frozenset[Effect] = frozenset()
+_ADVICE = always("advice")
+_DEGRADED = always("degraded")
+
+DUPLICATES = (
+    Check(
+        "cfg-duplicate-home",
+        "home stands there twice",
+        duplicate_home,
+        _duplicate_home_severity,
+        FIX,
+        FORM | {"cfg-truncated"},
+        _EDITED,
+        DEAD,
+    ),
+    Check(
+        "cfg-duplicate-include",
+        "the system-site choice stands there twice",
+        duplicate_include,
+        _duplicate_include_severity,
+        FIX,
+        FORM | {"cfg-truncated"},
+        _EDITED,
+        _LEAK,
+    ),
+)
 
 CHECKS = (
-    Check("cfg-include-missing", f"{INCLUDE} is not set", include_missing, at_least("degraded"), FIX, _BROKEN | {"cfg-home-missing"}, causes.of_edited_cfg),
-    Check("cfg-include-odd", f"{INCLUDE} is neither true nor false", include_odd, at_least("advice"), FIX, _BROKEN, causes.of_edited_cfg),
-    Check("cfg-key-case", "keys are not in lower case", upper_case, _upper_case_severity, FIX, _BROKEN, causes.of_edited_cfg),
-    Check("cfg-duplicate-key", "a key stands there twice", duplicates, always("advice"), FIX, _BROKEN, causes.of_edited_cfg),
-    Check("cfg-version-mismatch", "the recorded version is not the base's", version, _version_severity, FIX, _BROKEN, causes.of_wrong_home),
-    Check("cfg-executable-mismatch", "the recorded executable is not the base's", executable, at_least("advice"), FIX, _BROKEN | HOME, causes.of_wrong_home),
-    Check("cfg-line-ends", "lines end in a bare CR", line_ends, _windows_only, FIX, _BROKEN, causes.of_edited_cfg),
-    Check("base-packages-visible", "packages of the base leak in", leaking, always("degraded"), FIX, _EXPLAINED),
+    Check(
+        "cfg-include-missing",
+        f"{INCLUDE} is not set",
+        include_missing,
+        _DEGRADED,
+        FIX,
+        _BROKEN | {"cfg-home-missing"},
+        _EDITED,
+        _LEAK,
+    ),
+    Check("cfg-include-odd", f"{INCLUDE} is neither true nor false", include_odd, _ADVICE, FIX, _BROKEN, _EDITED),
+    Check(
+        "cfg-include-flipped",
+        f"{INCLUDE} is not what is meant",
+        include_flipped,
+        _DEGRADED,
+        FIX,
+        _BROKEN | {"cfg-duplicate-include"},
+        _EDITED,
+        _LEAK,
+    ),
+    Check("cfg-key-case", "keys are not in lower case", upper_case, _upper_case_severity, FIX, _BROKEN, _EDITED, DEAD),
+    Check("cfg-duplicate-key", "a key stands there twice", duplicates, _ADVICE, FIX, _BROKEN, _EDITED),
+    Check("cfg-version-mismatch", "the recorded version is not the base's", version, _ADVICE, FIX, _BROKEN, _WRONG),
+    Check(
+        "cfg-executable-mismatch",
+        "the recorded executable is not the base's",
+        executable,
+        _ADVICE,
+        FIX,
+        _BROKEN | HOME,
+        _WRONG,
+    ),
 )
+LEAKING = (Check("base-packages-visible", "packages of the base leak in", leaking, _DEGRADED, FIX, echo_of="leak"),)

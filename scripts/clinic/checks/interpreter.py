@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from clinic.anatomy.layout import python_in
 from clinic.checks.base import Check, Evidence, always
-from clinic.checks.cfg_form import CHECKS as FORM_CHECKS
 from clinic.checks.cfg_form import FIX
-from clinic.checks.cfg_home import CHECKS as HOME_CHECKS
-from clinic.checks.cfg_keys import CHECKS as KEY_CHECKS
 from clinic.checks.place import REBUILD
 from clinic.facts import Facts, File, Self, Silence
 from clinic.model import Cause
 
-_CFG = frozenset(check.code for check in (*FORM_CHECKS, *HOME_CHECKS, *KEY_CHECKS))
 _FILE = frozenset({"python-missing", "python-dangling", "python-truncated", "python-not-executable"})
 
 
@@ -24,12 +20,14 @@ def _python(facts: Facts) -> File | None:
 
 
 def missing(facts: Facts) -> Evidence:
+    """No file of that name."""
     if facts.tree is None or _python(facts) is not None:
         return None
     return f"{python_in(facts.venv, facts.tree.platform)} is not there"
 
 
 def dangling(facts: Facts) -> Evidence:
+    """A link that leads nowhere."""
     python = _python(facts)
     if python is None or python.kind != "dangling-link" or facts.tree is None:
         return None
@@ -38,6 +36,7 @@ def dangling(facts: Facts) -> Evidence:
 
 
 def truncated(facts: Facts) -> Evidence:
+    """Not the beginning of a program."""
     python = _python(facts)
     if python is None or python.kind != "file":
         return None
@@ -52,6 +51,7 @@ _MAGIC = {b"\x7fELF", *(bytes.fromhex(word) for word in ("feedface", "feedfacf",
 
 
 def not_executable(facts: Facts) -> Evidence:
+    """Its execute bit is lost."""
     python = _python(facts)
     if python is None or python.kind != "file" or facts.tree is None or facts.tree.platform == "windows":
         return None
@@ -59,6 +59,7 @@ def not_executable(facts: Facts) -> Evidence:
 
 
 def silent(facts: Facts) -> Evidence:
+    """It was asked who it is, and did not answer."""
     if not isinstance(facts.me, Silence):
         return None
     last = [line for line in facts.me.stderr.strip().splitlines() if line.strip()][-3:]
@@ -66,12 +67,14 @@ def silent(facts: Facts) -> Evidence:
 
 
 def stranger(facts: Facts) -> Evidence:
+    """It answered, as another environment or as the base."""
     if not isinstance(facts.me, Self) or facts.me.is_itself:
         return None
     return f"{python_in(facts.venv)} says that its prefix is {facts.me.interpreter.prefix}"
 
 
 def wrong_flavour(facts: Facts) -> Evidence:
+    """It answered, as another version than the packages are for."""
     if not isinstance(facts.me, Self) or facts.flavour is None or facts.me.interpreter.flavour == facts.flavour:
         return None
     return f"its python is {facts.me.interpreter.flavour}, its packages are for {facts.flavour}"
@@ -86,34 +89,29 @@ def _of_gone_base(facts: Facts) -> tuple[Cause, ...]:
     )
 
 
-CHECKS = (
+FILES = (
     Check("python-missing", "the interpreter is missing", missing, always("fatal"), REBUILD),
     Check("python-dangling", "the interpreter leads nowhere", dangling, always("fatal"), REBUILD, causes=_of_gone_base),
     Check("python-truncated", "the interpreter is not a program", truncated, always("fatal"), REBUILD),
     Check("python-not-executable", "the interpreter may not be executed", not_executable, always("fatal"), REBUILD),
+)
+ANSWERS = (
     Check(
         "python-wrong-flavour",
         "the interpreter is of another version than its packages",
         wrong_flavour,
         always("fatal"),
         REBUILD,
-        _FILE | _CFG,
+        _FILE,
     ),
-    Check(
-        "python-silent",
-        "the interpreter does not start",
-        silent,
-        always("fatal"),
-        (*FIX,),
-        _FILE | _CFG,
-    ),
+    Check("python-silent", "the interpreter does not start", silent, always("fatal"), FIX, _FILE, echo_of="dead"),
     Check(
         "python-stranger",
         "the interpreter is not the environment's own",
         stranger,
         always("fatal"),
-        (*FIX,),
-        _FILE | _CFG | {"python-wrong-flavour"},
+        FIX,
+        _FILE | {"python-wrong-flavour"},
+        echo_of="stranger",
     ),
 )
-FATAL_FILES = _FILE

@@ -9,6 +9,7 @@ REINSTALL = ("rebuild",)
 
 
 def missing(facts: Facts) -> Evidence:
+    """Pinned, and not there."""
     have = _installed(facts)
     if facts.tree is None or not facts.locked:
         return None
@@ -19,6 +20,7 @@ def missing(facts: Facts) -> Evidence:
 
 
 def other_version(facts: Facts) -> Evidence:
+    """Pinned, and there in another version."""
     have = _installed(facts)
     wrong = [
         f"{name} is {' and '.join(sorted(have[name]))}, locked is {version}"
@@ -36,6 +38,7 @@ def _installed(facts: Facts) -> dict[str, set[str]]:
 
 
 def not_importable(facts: Facts) -> Evidence:
+    """Meant to be imported, and failing."""
     if not isinstance(facts.me, Self) or not facts.me.is_itself:
         return None
     return tuple(f"import {name}: {error}" for name, error in facts.me.imports if error) or None
@@ -43,7 +46,9 @@ def not_importable(facts: Facts) -> Evidence:
 
 CHECKS = (
     Check("dist-missing", "locked distributions are not installed", missing, always("degraded"), REINSTALL),
-    Check("dist-other-version", "installed versions are not the locked ones", other_version, always("degraded"), REINSTALL),
+    Check(
+        "dist-other-version", "installed versions are not the locked ones", other_version, always("degraded"), REINSTALL
+    ),
     Check(
         "import-fails",
         "what the service imports cannot be imported",

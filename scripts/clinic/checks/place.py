@@ -12,10 +12,12 @@ ABSENT = frozenset({"venv-missing", "venv-not-a-folder", "venv-dangling-link", "
 
 
 def missing(facts: Facts) -> Evidence:
+    """Nothing there."""
     return f"there is nothing at {facts.venv}" if facts.root == "missing" else None
 
 
 def not_a_folder(facts: Facts) -> Evidence:
+    """Something that is no folder."""
     if facts.root not in {"file", "other", "unreadable"}:
         return None
     what = {"file": "is a file", "other": "is a device or pipe", "unreadable": "cannot be looked at"}[facts.root]
@@ -23,16 +25,19 @@ def not_a_folder(facts: Facts) -> Evidence:
 
 
 def dangling(facts: Facts) -> Evidence:
+    """A link that leads nowhere."""
     return f"{facts.venv} is a link to {facts.target}, which is not there" if facts.root == "dangling-link" else None
 
 
 def not_an_environment(facts: Facts) -> Evidence:
+    """A folder without an environment in it."""
     if facts.root not in {"directory", "link"} or facts.tree is not None:
         return None
-    return f"{facts.venv} holds neither pyvenv.cfg nor interpreters nor packages"
+    return f"{facts.venv} holds neither interpreters nor packages"
 
 
 def moved(facts: Facts) -> Evidence:
+    """Its scripts name another place."""
     recorded = facts.tree.recorded_path if facts.tree else None
     if recorded is None or facts.tree is None or facts.recorded_is_here:
         return None

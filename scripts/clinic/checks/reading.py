@@ -7,6 +7,8 @@ from functools import lru_cache
 from clinic.anatomy import cfg as grammar
 from clinic.facts import Facts
 
+_FROZEN_GETPATH = (3, 11)
+
 
 @lru_cache(maxsize=16)
 def _parsed(raw: bytes) -> grammar.Cfg:
@@ -26,9 +28,19 @@ def is_windows(facts: Facts) -> bool:
     return facts.tree is not None and facts.tree.platform == "windows"
 
 
+def copies(facts: Facts) -> bool:
+    """Whether its interpreter is a copy: then only the file tells it where its base is (POSIX)."""
+    return facts.tree is not None and facts.tree.copies and facts.tree.platform == "posix"
+
+
 def minor_of(facts: Facts) -> tuple[int, int]:
     """The environment's minor version; (0, 0) where nothing proves one."""
     return (facts.flavour.major, facts.flavour.minor) if facts.flavour else (0, 0)
+
+
+def old_start_up(facts: Facts) -> bool:
+    """Whether it starts by the code in C (up to 3.10): that takes `home` in lower case, between blanks only."""
+    return (0, 0) < minor_of(facts) < _FROZEN_GETPATH
 
 
 def where(facts: Facts) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from clinic import checklist
 from clinic.anatomy import cfg as grammar
 from clinic.checks import examine
-from clinic.checks.base import wants_base_packages
+from clinic.checks.effects import wants_base_packages
 from clinic.facts import Facts, Self
 from clinic.flow.patient import Patient, patient
 from clinic.model import CheckResult, Result
+from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 Watch = Callable[[CheckResult], None]
@@ -81,7 +82,7 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
     from clinic.flow.serve import start_server
 
     who = patient(settings)
-    steps = progress or _Silent()
+    steps = progress or Steps()
     notes: list[str] = []
     steps.step("Looking at the environment")
     facts = who.look()
@@ -125,16 +126,3 @@ def _plan(findings: tuple[Any, ...], who: Patient) -> list[str]:
     else:
         first = [f"build {who.venv} from {who.settings.environment.requirements}"]
     return [*first, f"start the server on port {who.settings.service.port}", "go through the checklist"]
-
-
-class _Silent:
-    """A progress display for nobody."""
-
-    def step(self, _title: str) -> None:
-        """Nothing to see."""
-
-    def detail(self, _text: str) -> None:
-        """Nothing to see."""
-
-    def done(self) -> None:
-        """Nothing to see."""

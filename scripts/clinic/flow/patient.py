@@ -11,11 +11,9 @@ from typing import Any
 
 from clinic import proc
 from clinic.anatomy import layout, lock
-from clinic.checks import examine, verdict
 from clinic.errors import RefusedError
 from clinic.facts import Facts
 from clinic.model import Diagnosis
-from clinic.observe import observe
 from clinic.records import Records
 from clinic.settings import Settings
 
@@ -51,6 +49,8 @@ class Patient:
 
     def look(self, *, imports: bool = True, base: Path | None = None) -> Facts:
         """Observe it; reads only."""
+        from clinic.observe import observe
+
         pins = lock.read(self.settings.environment.requirements) if self.own else ()
         return observe(
             self.venv,
@@ -87,6 +87,7 @@ def _same(one: Path, other: Path) -> bool:
 def judge(who: Patient, facts: Facts) -> Diagnosis:
     """Findings, ways out and next actions from facts."""
     from clinic import plan
+    from clinic.checks import examine, verdict
 
     findings = examine(facts)
     known = facts.search.base is not None

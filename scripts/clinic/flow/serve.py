@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clinic.anatomy import layout
-from clinic.checks import examine
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.flow.patient import Patient, judge, patient
-from clinic.model import Result
-from clinic.observe import glance
+from clinic.model import OutcomeWord, Result
 from clinic.settings import Settings
+
+if TYPE_CHECKING:
+    from clinic.service.status import Status
 
 Venv = str | Path | None
 
@@ -25,7 +26,7 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
     who = patient(settings, venv)
     now = manager.status(settings)
     if now.state == "running":
-        return _told("start", now, "unchanged", 0)
+        return _told("start", now, "unchanged", 0, settings)
     _refuse_a_start_that_cannot_work(who)
     python = layout.python_in(who.venv)
     if dry_run:
@@ -35,11 +36,14 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
         status = manager.start(settings, python, who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
-    return _told("start", status, "healthy" if status.changed else "unchanged", 0)
+    return _told("start", status, "healthy" if status.changed else "unchanged", 0, settings)
 
 
 def _refuse_a_start_that_cannot_work(who: Patient) -> None:
     """On POSIX an environment without its cfg would start as its base: better no server than one from elsewhere."""
+    from clinic.checks import examine
+    from clinic.observe import glance
+
     fatal = [finding for finding in examine(glance(who.venv)) if finding.severity == "fatal"]
     if fatal:
         cure = next(iter(fatal[0].cured_by), "diagnose")
@@ -73,7 +77,7 @@ def stop_server(settings: Settings, *, dry_run: bool = False) -> Result:
         plan = [f"stop process {now.pid}"] if now.pid else []
         return Result("stop", "planned", 0, {**now.as_json(), "plan": plan})
     status = manager.stop(settings)
-    return _told("stop", status, "healthy" if status.changed else "unchanged", 0)
+    return _told("stop", status, "healthy" if status.changed else "unchanged", 0, settings)
 
 
 def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False) -> Result:
@@ -88,7 +92,7 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
         status = manager.restart(settings, layout.python_in(who.venv), who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
-    return _told("restart", status, "healthy", 0)
+    return _told("restart", status, "healthy", 0, settings)
 
 
 def server_status(settings: Settings) -> Result:
@@ -97,11 +101,17 @@ def server_status(settings: Settings) -> Result:
 
     status = manager.status(settings)
     healthy = status.state == "running"
-    return _told("status", status, "healthy" if healthy else "sick", int(not healthy))
+    return _told("status", status, "healthy" if healthy else "sick", int(not healthy), settings)
 
 
-def _told(command: str, status: Any, word: Any, code: int) -> Result:
-    return Result(command, word, code, status.as_json())
+def _told(command: str, status: Status, word: OutcomeWord, code: int, settings: Settings) -> Result:
+    service = settings.service
+    data: dict[str, Any] = {**status.as_json(), "url": service.url, "log_file": service.log_file}
+    if command == "status" and code:
+        from clinic.service.logs import tail
+
+        data["log_tail"] = tail(service.log_file, 10)
+    return Result(command, word, code, data, notes=status.notes)
 
 
 def logs(settings: Settings, *, lines: int, follow: bool, write: Callable[[str], None]) -> Result:

@@ -13,7 +13,8 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
-from clinic.observe.base import Search, flavour_of, home_of, named_in, search
+from clinic.observe.base import Search, flavour_of, search
+from clinic.observe.home import home_of, named_in
 from clinic.observe.tree import ENDLESS, look_at, read_cfg, read_tree
 
 
@@ -43,7 +44,7 @@ def observe(
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
     found = search(hunt, cfg, base)
-    home = home_of(cfg, hunt, found.base) if cfg and tree.platform == layout.here() else None
+    home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
     return Facts(
         venv=venv,

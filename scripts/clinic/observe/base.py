@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import filecmp
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,9 +17,8 @@ from pathlib import Path
 from clinic import interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
-from clinic.anatomy.there import exists, is_file, is_folder, same
-from clinic.facts import BaseSearch, File, Flavour, Home, Interpreter, Kind, Named, Silence, Tree
-from clinic.observe.tree import look_at
+from clinic.anatomy.there import is_file, same
+from clinic.facts import BaseSearch, File, Flavour, Interpreter, Silence, Tree
 
 
 def flavour_of(tree: Tree) -> Flavour | None:
@@ -119,9 +117,7 @@ class Search:
             if file.kind == "file" and file.size and file.mode & 0o111:
                 if home := self._original(file, cfg):
                     return home, f"{file.path} is a copy of {home.real}, where home leads"
-                found = self.fits(
-                    interpreters.ask_outside(file.path, run=self.run), f"{file.path}, asked outside"
-                )
+                found = self.fits(interpreters.ask_outside(file.path, run=self.run), f"{file.path}, asked outside")
                 if found:
                     return found, f"{file.path} was copied from {found.executable}"
         return None
@@ -129,10 +125,17 @@ class Search:
     def _original(self, file: File, cfg: grammar.Cfg | None) -> Interpreter | None:
         """The base at `home`, if its executable is byte for byte this copy."""
         folder = Path(cfg.first("home") or "") if cfg else Path()
+        if not cfg or not self._undisputed(folder, cfg):
+            return None
         for name in layout.executable_names(self.flavour, self.tree.platform):
             if folder.is_absolute() and is_file(folder / name) and _equal(folder / name, file):
                 return self.fits(self.identify(folder / name), f"{file.path} is a copy of {folder / name}")
         return None
+
+    def _undisputed(self, folder: Path, cfg: grammar.Cfg) -> bool:
+        """Whether the file names its base a second time, and there too: an equal copy may lie in two prefixes."""
+        named = [Path(value) for key in ("base-executable", "executable") for value in cfg.all(key)]
+        return bool(named) and all(same(path.parent, folder) for path in named)
 
     def by_cfg(self, cfg: grammar.Cfg | None) -> tuple[Interpreter, str] | None:
         """What the file still says, if there is a fitting python behind it."""
@@ -183,9 +186,7 @@ def here_is_windows() -> bool:
 def search(hunt: Search, cfg: grammar.Cfg | None, given: Path | None = None) -> BaseSearch:
     """The base interpreter of this environment. `given` names one by hand; it is examined like any other."""
     if hunt.tree.platform != layout.here():
-        return BaseSearch(
-            None, looked=(f"this is an environment of another platform ({hunt.tree.platform})",)
-        )
+        return BaseSearch(None, looked=(f"this is an environment of another platform ({hunt.tree.platform})",))
     if given is not None:
         base = hunt.fits(hunt.identify(given), f"--base {given}")
         return BaseSearch(base, "named by hand" if base else "", tuple(hunt.looked))
@@ -202,50 +203,6 @@ def search(hunt: Search, cfg: grammar.Cfg | None, given: Path | None = None) -> 
 def _can_run(tree: Tree) -> bool:
     """Whether a new cfg could bring it to life: a dangling interpreter needs more than that (relink, rebuild)."""
     return any(file.kind in {"file", "link"} for file in tree.interpreters)
-
-
-def home_of(cfg: grammar.Cfg, hunt: Search, base: Interpreter | None) -> Home | None:
-    """Where the file's own `home` (the first, as getpath takes it) leads."""
-    value = cfg.first("home")
-    if value is None:
-        return None
-    path = Path(value)
-    if "\0" in value or not value or not path.is_absolute():
-        return Home(value, "missing")
-    kind: Kind = "file" if is_file(path) else look_at(path).kind
-    holds = hunt.in_folder(path) if kind in {"directory", "link"} and not hunt.inside(path) else None
-    return Home(
-        value=value,
-        kind=kind,
-        inside=hunt.inside(path),
-        is_base=base is not None and same(path, base.home),
-        holds=holds,
-        below=None if holds else _interpreters_below(path),
-        cut=_without_comment(value),
-    )
-
-
-def named_in(cfg: grammar.Cfg, base: Interpreter | None) -> tuple[Named, ...]:
-    """The executables that other keys name, and whether each is the base's."""
-    keys = ("executable", "base-executable")
-    return tuple(
-        Named(key, value, exists(Path(value)), base is not None and same(Path(value), base.real))
-        for key in keys
-        for value in cfg.all(key)
-        if value and "\0" not in value
-    )
-
-
-def _interpreters_below(path: Path) -> Path | None:
-    for folder in (path / "bin", path.parent / "bin", path.parent):
-        if any(is_file(folder / name) for name in layout.executable_names(None, layout.here())):
-            return folder
-    return None
-
-
-def _without_comment(value: str) -> str | None:
-    cut = re.split(r"\s+[#;]", value, maxsplit=1)[0].rstrip()
-    return cut if cut != value and is_folder(Path(cut)) else None
 
 
 def _resolved(path: Path) -> Path:

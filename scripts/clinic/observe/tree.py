@@ -36,9 +36,7 @@ def look_at(path: Path) -> File:
         return File(path, "directory", mode=status.st_mode, modified=status.st_mtime)
     if not stat.S_ISREG(status.st_mode):
         return File(path, "other", mode=status.st_mode, modified=status.st_mtime)
-    return File(
-        path, "file", size=status.st_size, mode=status.st_mode, magic=_magic(path), modified=status.st_mtime
-    )
+    return File(path, "file", size=status.st_size, mode=status.st_mode, magic=_magic(path), modified=status.st_mtime)
 
 
 def _look_at_link(path: Path, status: os.stat_result) -> File:
@@ -69,9 +67,7 @@ def _read(file: File) -> tuple[bytes | None, str]:
         return None, ""
     try:
         # Without O_NONBLOCK, opening a pipe (a link may lead to one) waits for somebody to write into it.
-        descriptor = os.open(
-            file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
@@ -145,9 +141,7 @@ def _clues(
             weight = 100 if site is not None and folder == site.parent else 10
             yield Clue(str(folder), flavour.major, flavour.minor, flavour.free_threaded, weight)
     for file in interpreters:
-        told = [
-            layout.flavour_of_name(Path(text).name) for text in (file.path.name, file.target or "") if text
-        ]
+        told = [layout.flavour_of_name(Path(text).name) for text in (file.path.name, file.target or "") if text]
         for flavour in filter(None, told):
             proves = True if flavour.free_threaded else None
             yield Clue(str(file.path), flavour.major, flavour.minor, proves, 20)

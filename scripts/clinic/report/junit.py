@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from clinic import fs
 from clinic.errors import FailedError
 from clinic.report.screen import clean
 
@@ -22,14 +22,10 @@ def write(path: Path, checks: Iterable[CheckResult]) -> None:
     from xml.etree.ElementTree import tostring
 
     data = tostring(_report(list(checks)), encoding="utf-8", xml_declaration=True)
-    # Beside its place first: a build server may be watching for the file.
-    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged.write_bytes(data + b"\n")
-        staged.replace(path)
+        fs.write_atomically(path, data + b"\n", durable=False)  # a build server may be watching for the file
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise FailedError(
             "junit-not-written", f"{path} cannot be written: {error.strerror or error}.", "invoke validate --junit FILE"
         ) from error

@@ -84,7 +84,9 @@ def _rows(data: Tree) -> list[tuple[str, Cell]]:
     if data.get("url"):
         rows.append(("url", str(data["url"])))
     rows.append(("wanted", str(data.get("wanted") or "not said yet: it was never started")))
-    rows.append(("restarts", _restarts(data)))
+    rows.append(("restarts", str(data.get("restarts") or 0)))
+    if data.get("last_reason"):
+        rows.append(("last reason", str(data["last_reason"])))
     rows.append(("mode", str(data.get("mode") or "-")))
     if data.get("stopgap"):
         label, text = _stopgap(data)
@@ -111,18 +113,13 @@ def _answer(data: Tree) -> list[Span]:
     if not isinstance(health, dict):
         return [(str(health) if health else "not asked", "" if health else "dim")]
     kind, latency = str(health.get("kind", "unknown")), health.get("latency")
-    timed = kind == "healthy" and isinstance(latency, int | float)  # how long a failure took is in its reason
-    took = f" in {words.seconds(latency)}" if timed else ""
+    # How long a failure took is in its reason.
+    took = f" in {words.seconds(latency)}" if kind == "healthy" and isinstance(latency, int | float) else ""
     told = f", {health['reason']}" if health.get("reason") else ""
     age = health.get("age_seconds")
     when = f", {words.seconds(age)} ago" if isinstance(age, int | float) else ""
     style = "good" if kind == "healthy" else "dim" if data["state"] == "stopped" else "bad"
     return [(kind, style), (f"{took}{told}{when}", "")]
-
-
-def _restarts(data: Tree) -> str:
-    reason = f", the last reason: {data['last_reason']}" if data.get("last_reason") else ""
-    return f"{data.get('restarts') or 0}{reason}"
 
 
 def _stopgap(data: Tree) -> tuple[str, Cell]:

@@ -52,7 +52,7 @@ def rotate(path: Path, cap: int = CAP, kept: int = KEPT) -> bool:
         if path.stat().st_size <= cap:
             return False
         for number in range(kept - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # there may be none, or somebody reads it
                 _numbered(path, number).replace(_numbered(path, number + 1))
         try:
             path.replace(_numbered(path, 1))

@@ -71,6 +71,8 @@ def _status_of_ours(settings: Settings, record: Record, base: Status) -> Status:
     answer = _answer(settings, record)
     up = identity.uptime(record.server)
     holder: ports.Holder | None = ports.described(record.server.pid, {record.server.pid})
+    if not answer.healthy and not identity.alive(record.server):  # it ended while it was asked
+        return _status_of_none(settings, find.server(settings), base)
     if not answer.healthy:
         kin = {record.leader.pid, *(each.pid for each in stopping.family(everyone(), record.leader))}
         holder = ports.holder(service.port, kin) if answer.kind != "refused" else None

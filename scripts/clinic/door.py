@@ -1,0 +1,53 @@
+"""What every door does: run one command to its end, whatever happens on the way, show it, and give its exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clinic import report
+
+if TYPE_CHECKING:
+    from clinic.errors import ClinicError
+    from clinic.model import Result
+
+
+def perform(command: str, work: Callable[[], Result], *, as_json: bool) -> int:
+    """Run `work`, show its result, return the exit code (CONTRACT sections 3 and 4). Never raises."""
+    started = time.perf_counter()
+    result = _guarded(command, work)
+    return report.show(
+        replace(result, command=command, seconds=round(time.perf_counter() - started, 3)), as_json=as_json
+    )
+
+
+def _guarded(command: str, work: Callable[[], Result]) -> Result:
+    from clinic.errors import ClinicError
+    from clinic.model import Result
+
+    try:
+        return work()
+    except ClinicError as error:
+        return Result(command, error.outcome, error.exit_code, errors=(error,))
+    except KeyboardInterrupt:
+        stopped = ClinicError("interrupted", "Interrupted. Everything was put back.", f"invoke {command}")
+        return Result(command, "failed", 130, errors=(stopped,))
+    except Exception as error:  # noqa: BLE001 - the last door: a bug becomes a report, not a traceback
+        told = _incomplete(error)
+        if told:
+            return Result(command, told.outcome, told.exit_code, errors=(told,))
+        from clinic.bug import as_error
+
+        return Result(command, "failed", 3, errors=(as_error(command, error),))
+
+
+def _incomplete(error: Exception) -> ClinicError | None:
+    """Whether it is not our fault: a package of the tool environment is not there."""
+    from clinic.errors import RefusedError
+
+    if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("clinic"):
+        return None
+    message = f"The tool environment lacks {error.name}. Nothing was touched."
+    return RefusedError("tools-incomplete", message, "python scripts/bootstrap.py")
