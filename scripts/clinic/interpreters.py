@@ -76,24 +76,36 @@ def ask(
     )
 
 
-def ask_outside(executable: Path, *, run: Runner = proc.run) -> Interpreter | Silence:
-    """Ask a copied executable who it is, through a link outside its environment, and find its base.
+def ask_outside(executable: Path, *, by_copy: bool = False, run: Runner = proc.run) -> Interpreter | Silence:
+    """Ask a copied executable who it is, from outside its environment, and find its base.
 
-    There no pyvenv.cfg is found, and it answers as its base, whatever state the file is in (measured on 3.8 to 3.13,
-    links and copies).
+    There no pyvenv.cfg is found, and it answers as its base, whatever state the file is in. From 3.11 on a link does;
+    the start-up code in C of 3.10 and older follows the link back and takes `home` from the file there (measured), so
+    it needs a copy (`by_copy`), which in turn may not find a library that lies beside the original.
     """
-    with tempfile.TemporaryDirectory(prefix="clinic-") as folder:
-        link = Path(folder) / executable.name
-        try:
-            link.symlink_to(executable)
-        except OSError as error:
-            return Silence(f"cannot be linked to: {error}")
-        answer = identify(link, run=run)
-    if isinstance(answer, Silence):
-        return answer
-    return _base_below(answer.base_prefix, answer.flavour, run=run) or Silence(
-        f"was built for {answer.base_prefix}, where no python {answer.flavour} is"
-    )
+    answer: Interpreter | Silence = Silence("was not asked")
+    for place in (_copied, _linked) if by_copy else (_linked,):
+        with tempfile.TemporaryDirectory(prefix="clinic-") as folder:
+            try:
+                answer = identify(place(executable, Path(folder)), run=run)
+            except OSError as error:
+                answer = Silence(f"cannot be asked outside: {error.strerror or error}")
+        if isinstance(answer, Interpreter):
+            return _base_below(answer.base_prefix, answer.flavour, run=run) or Silence(
+                f"was built for {answer.base_prefix}, where no python {answer.flavour} is"
+            )
+    return answer
+
+
+def _linked(executable: Path, folder: Path) -> Path:
+    (folder / executable.name).symlink_to(executable)
+    return folder / executable.name
+
+
+def _copied(executable: Path, folder: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copy(executable, folder))
 
 
 def _base_below(prefix: Path, flavour: Flavour, *, run: Runner) -> Interpreter | None:

@@ -9,8 +9,9 @@ import os
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +113,47 @@ def run(
     except (OSError, ValueError) as error:
         return Completed(None, "", "", time.perf_counter() - started, _cannot_start(error))
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr), time.perf_counter() - started)
+
+
+def stream(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout: float,
+    on_line: Callable[[str], object],
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a program as `run` does, and hand over each line that it says as it comes; both streams are one.
+
+    Whatever ends the waiting early (Ctrl+C, an error in `on_line`) ends the program too.
+    """
+    started, said = time.perf_counter(), list[str]()
+    try:
+        child = subprocess.Popen(
+            [os.fspath(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=tempfile.gettempdir(),
+            env=dict(env) if env is not None else scrubbed(),
+        )
+    except (OSError, ValueError) as error:
+        return Completed(None, "", "", time.perf_counter() - started, _cannot_start(error))
+    watch = threading.Timer(timeout, child.kill)
+    watch.start()
+    try:
+        for line in child.stdout or ():
+            said.append(_text(line).rstrip("\r\n"))
+            on_line(said[-1])
+        code = child.wait()
+    finally:
+        late = not watch.is_alive()
+        watch.cancel()
+        child.kill()
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
+    reason = f"no end in {timeout:g} s" if late else ""
+    return Completed(None if late else code, "\n".join(said), "", time.perf_counter() - started, reason)
 
 
 def quoted(argument: str | os.PathLike[str]) -> str:

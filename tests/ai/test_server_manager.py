@@ -15,7 +15,6 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,6 @@ SOURCE = ROOT / "ai" / "server_manager.py"
 APP = ROOT / "tests" / "service" / "apps" / "app.py"
 
 
-@cache
-def pythons() -> tuple[Path, ...]:
-    """One interpreter of each minor from 3.8 on that this machine has."""
-    found = [next(iter(interpreters.find(f"3.{minor}")), None) for minor in range(8, 16)]
-    return tuple(each.executable for each in found if each)
-
-
 @dataclass
 class Clone:
     """A clone of the repository with tools and an environment, and a service of its own."""
@@ -44,15 +36,18 @@ class Clone:
 
     @property
     def script(self) -> Path:
+        """The copy of the script."""
         return self.root / "ai" / "server_manager.py"
 
-    def run(self, *words: str, python: Path | str = sys.executable, **options: Any) -> tuple[int, str, str]:  # noqa: ANN401
+    def run(self, *words: str, python: Path | str = sys.executable, **options: Any) -> tuple[int, str, str]:
+        """Run it: exit code, stdout, stderr."""
         done = subprocess.run(
             [str(python), str(self.script), *words], capture_output=True, timeout=60, check=False, **options
         )
         return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8", "replace")
 
-    def json(self, *words: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+    def json(self, *words: str, **options: Any) -> dict[str, Any]:
+        """Run it for its envelope."""
         code, out, err = self.run(*words, "--json", **options)
         assert err == ""
         told: dict[str, Any] = json.loads(out)
@@ -68,17 +63,17 @@ def environment(folder: Path) -> None:
     (site / "tools.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
 
 
-def settings(root: Path, port: int, **service: Any) -> str:  # noqa: ANN401
+def settings(root: Path, port: int, **service: Any) -> str:
     tree = {
         "environment": {"path": str(root / "ai" / ".venv"), "imports": []},
         "service": {"command": ["{python}", str(APP)], "port": port, "start_timeout": 10, **service},
     }
-    return json.dumps({"clinic": tree})
+    return json.dumps({"clinic": tree}, ensure_ascii=False)  # YAML does not join surrogates
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Clone]:
-    root = tmp_path / "clöne 'with' \"blanks\" 𝔊"
+    root = tmp_path / "clöne 'with' \"blanks\" 🌉"
     shutil.copytree(ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "requirements", root / "requirements")
     (root / "ai").mkdir()
@@ -108,7 +103,9 @@ def test_the_servers_life(clone: Clone, tmp_path: Path) -> None:
     again = clone.json("restart")["data"]
     assert again["pid"] != pid
     code, out, _ = clone.run("logs", "--lines", "1")
-    assert (code, out.strip()) == (0, "up")
+    assert code == 0
+    assert "GET /health" in out
+    assert len(out.splitlines()) == 1
     assert clone.json("stop")["outcome"] == "healthy"
     assert clone.json("stop")["outcome"] == "unchanged"
     code, out, _ = clone.run("status")
@@ -129,11 +126,12 @@ def test_a_dry_run_touches_nothing(clone: Clone) -> None:
     assert not (clone.root / "ai" / "interface_bridge.pid").exists()
 
 
-@pytest.mark.parametrize("number", range(8))
-def test_every_python_from_3_8_on_hands_over(number: int, clone: Clone) -> None:
-    if number >= len(pythons()):
-        pytest.skip("this machine has no more pythons")
-    assert clone.json("status", python=pythons()[number])["data"]["state"] == "stopped"
+@pytest.mark.parametrize("version", [f"3.{minor}" for minor in range(8, 15)])
+def test_every_python_from_3_8_on_hands_over(version: str, clone: Clone) -> None:
+    found = next(iter(interpreters.find(version)), None)
+    if found is None:
+        pytest.skip(f"this machine has no Python {version}")
+    assert clone.json("status", python=found.executable)["data"]["state"] == "stopped"
 
 
 def test_what_derails_a_python_derails_neither_door(clone: Clone, tmp_path: Path) -> None:

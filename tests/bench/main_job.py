@@ -35,7 +35,7 @@ def fixing(stage: Stage) -> None:
     """`invoke fix-cfg` on a missing file, against the creators run over the same wreck."""
     cfg = stage.venv / "pyvenv.cfg"
     kept = cfg.read_bytes()
-    base = Path(sys._base_executable)  # type: ignore[attr-defined]  # noqa: SLF001 - the base, not this environment
+    base = Path(sys._base_executable)  # type: ignore[attr-defined]
 
     def lose() -> None:
         cfg.unlink(missing_ok=True)

@@ -71,7 +71,8 @@ class Stage:
 
 def quiet(argv: Sequence[str | Path], *, ok: Sequence[int] = (0,), cwd: Path = ROOT) -> float:
     """Seconds that a whole command took."""
-    env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+    left_out = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}  # people keep their bytecode
+    env = {name: value for name, value in os.environ.items() if name not in left_out}
     started = time.perf_counter()
     done = subprocess.run(list(map(str, argv)), capture_output=True, check=False, cwd=cwd, env=env)
     seconds = time.perf_counter() - started

@@ -105,4 +105,10 @@ def test_the_probe_speaks_old_python() -> None:
     source = (CLINIC / "probe.py").read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 6))
     assert not [node for node in ast.walk(tree) if isinstance(node, (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr))]
-    assert {name.split(".")[0] for name in all_imports(CLINIC / "probe.py")} <= {"sys", "os", "json", "time", "sysconfig"}
+    assert {name.split(".")[0] for name in all_imports(CLINIC / "probe.py")} <= {
+        "sys",
+        "os",
+        "json",
+        "time",
+        "sysconfig",
+    }

@@ -79,9 +79,7 @@ def uv() -> str:
     return os.fspath(beside) if beside.is_file() else shutil.which("uv") or ""
 
 
-VENV = Creator(
-    "venv", lambda base, venv: [base.executable, "-m", "venv", "--without-pip", venv], family="venv"
-)
+VENV = Creator("venv", lambda base, venv: [base.executable, "-m", "venv", "--without-pip", venv], family="venv")
 VENV_COPIES = Creator(
     "venv-copies",
     lambda base, venv: [base.executable, "-m", "venv", "--without-pip", "--copies", venv],
@@ -95,9 +93,7 @@ VIRTUALENV_COPIES = Creator(
     copies=True,
     family="virtualenv",
 )
-UV = Creator(
-    "uv", lambda base, venv: [uv(), "venv", "--no-project", "-q", "-p", base.executable, venv], family="uv"
-)
+UV = Creator("uv", lambda base, venv: [uv(), "venv", "--no-project", "-q", "-p", base.executable, venv], family="uv")
 
 
 @cache

@@ -121,7 +121,7 @@ print("itself" if here else "stranger", "leaks" if alien else "tight")
 def effect(patient: Patient) -> Effect:
     """Run it and see."""
     done = subprocess.run(
-        [patient.python, "-I", "-c", _ASK, patient.venv],
+        [patient.python, "-I", "-B", "-c", _ASK, patient.venv],
         env=proc.scrubbed(),
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from clinic.service import identity, manager
-from clinic.service.table import Identity, command
+from clinic.service.table import Identity, command, look
 from clinic.settings import Service, Settings, load
 
 APP = Path(__file__).parent / "apps" / "app.py"
-ODD = "pröject 'with' blänks 𝔊"
+ODD = "pröject 'with' blänks 🌉"
 
 
 def free_port() -> int:
@@ -30,7 +30,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:  # noqa: ANN401 - what it came to
+def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     """Wait for a condition to come true, and give what it came to."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -49,22 +49,28 @@ class Project:
 
     @property
     def service(self) -> Service:
+        """Its service."""
         return self.settings.service
 
     @property
     def family_file(self) -> Path:
+        """Where the service and its children write themselves down."""
         return self.settings.root / "family"
 
-    def start(self, **options: Any) -> manager.Status:  # noqa: ANN401 - handed through
+    def start(self, **options: Any) -> manager.Status:
+        """Start it."""
         return manager.start(self.settings, self.python, self.venv, **options)
 
     def restart(self) -> manager.Status:
+        """Restart it."""
         return manager.restart(self.settings, self.python, self.venv)
 
     def stop(self) -> manager.Status:
+        """Stop it."""
         return manager.stop(self.settings)
 
     def status(self) -> manager.Status:
+        """Look at it."""
         return manager.status(self.settings)
 
     def family(self) -> list[int]:
@@ -74,6 +80,7 @@ class Project:
         return []
 
     def log(self) -> str:
+        """Read its log."""
         return self.service.log_file.read_text("utf-8")
 
 
@@ -85,8 +92,12 @@ class Projects:
     made: list[Project] = field(default_factory=list)
 
     def __call__(
-        self, variables: dict[str, str] | None = None, health: dict[str, Any] | None = None, **changes: Any  # noqa: ANN401
+        self,
+        variables: dict[str, str] | None = None,
+        health: dict[str, Any] | None = None,
+        **changes: Any,
     ) -> Project:
+        """Make one."""
         root = self.folder / f"{ODD} {len(self.made)}"
         root.mkdir()
         base = load(root, None, {})
@@ -107,11 +118,12 @@ class Projects:
         return project
 
     def end_all(self) -> None:
+        """End whatever runs."""
         for project in self.made:
             with contextlib.suppress(Exception):
                 project.stop()
             for pid in project.family():
-                row = identity.look(pid)
+                row = look(pid)
                 if row and row.state != "Z" and str(project.settings.root) in command_of(pid):
                     os.kill(pid, signal.SIGKILL)
 

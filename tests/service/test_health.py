@@ -23,7 +23,7 @@ def serving(project: Any) -> Iterator[Callable[[Talk], Service]]:
     """Serve one talk on a free port: whatever it sends is the answer."""
     listeners: list[socket.socket] = []
 
-    def serve(talk: Talk, **wanted: Any) -> Service:  # noqa: ANN401
+    def serve(talk: Talk, **wanted: Any) -> Service:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
         service: Service = project(health={"timeout": 0.5, **wanted}, port=listener.getsockname()[1]).service
@@ -101,9 +101,7 @@ def drip(text: bytes) -> Talk:
     return talk
 
 
-@pytest.mark.parametrize(
-    "head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], ids=["head", "body"]
-)
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], ids=["head", "body"])
 def test_an_answer_in_drips_does_not_outlast_the_limit(serving: Any, head: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(head)
@@ -128,9 +126,17 @@ def test_a_larger_json_is_fine(serving: Any) -> None:
 
 def test_nested_pairs_are_compared_at_every_depth() -> None:
     told = {"a": {"b": {"c": 1, "d": 2}, "e": [1, 2]}, "f": True, "g": None}
-    for wanted in ({}, {"a": {}}, {"a": {"b": {"c": 1}}}, {"f": True, "g": None}, {"a": {"e": [1, 2]}}):
+    contained: tuple[Any, ...] = ({}, {"a": {}}, {"a": {"b": {"c": 1}}}, {"f": True, "g": None}, {"a": {"e": [1, 2]}})
+    for wanted in contained:
         assert health.contains(told, wanted), wanted
-    for wanted in ({"a": {"b": {"c": 2}}}, {"f": 1}, {"a": {"e": [1]}}, {"h": None}, {"a": {"b": {"c": True}}}):
+    missing: tuple[Any, ...] = (
+        {"a": {"b": {"c": 2}}},
+        {"f": 1},
+        {"a": {"e": [1]}},
+        {"h": None},
+        {"a": {"b": {"c": True}}},
+    )
+    for wanted in missing:
         assert not health.contains(told, wanted), wanted
 
 

@@ -87,9 +87,7 @@ def test_waiting_ends_with_the_time(bystander: Identity) -> None:
 
 
 @posix_only
-def test_where_there_are_no_pidfds_it_is_looked_again(
-    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_there_are_no_pidfds_it_is_looked_again(sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_pid: int, _flags: int = 0) -> int:
         raise OSError(38, "Function not implemented")
 

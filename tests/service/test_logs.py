@@ -36,9 +36,7 @@ def test_a_large_one_is_put_aside_and_three_are_kept(log: Path) -> None:
     assert sorted(each.name for each in log.parent.iterdir()) == [f"bridge.log.{n}" for n in (1, 2, 3)]
 
 
-def test_a_log_that_somebody_reads_on_windows_is_copied_and_emptied(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_that_somebody_reads_on_windows_is_copied_and_emptied(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_self: Path, _target: Path) -> Path:
         raise PermissionError(13, "used by another process")
 
@@ -49,9 +47,7 @@ def test_a_log_that_somebody_reads_on_windows_is_copied_and_emptied(
     assert log.with_name("bridge.log.1").read_bytes() == b"x" * 100
 
 
-def test_a_log_that_cannot_be_put_aside_is_no_reason_not_to_start(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_that_cannot_be_put_aside_is_no_reason_not_to_start(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 

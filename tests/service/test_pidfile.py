@@ -19,7 +19,7 @@ from clinic.service.table import Identity, command
 Sleeper = Callable[..., Identity]
 ME = identity.identify(os.getpid())
 assert ME
-RECORD = Record(ME, ME, "0a1b", 8123, "debug", "/odd/pröject 𝔊/python", "/venv", "", 77, ready=True, signs=True)
+RECORD = Record(ME, ME, "0a1b", 8123, "debug", "/odd/pröject 🌉/python", "/venv", "", 77, ready=True, signs=True)
 
 
 def test_what_is_written_is_read(project: Any) -> None:
@@ -32,9 +32,7 @@ def test_what_is_written_is_read(project: Any) -> None:
 
 
 def test_a_line_break_in_a_path_does_not_tear_it() -> None:
-    assert pidfile.parse(pidfile.dump(replace(RECORD, venv="/a\nlaunch=b"))) == replace(
-        RECORD, venv="/a launch=b"
-    )
+    assert pidfile.parse(pidfile.dump(replace(RECORD, venv="/a\nlaunch=b"))) == replace(RECORD, venv="/a launch=b")
 
 
 TORN = {
@@ -114,9 +112,7 @@ def test_a_file_that_another_user_wrote_proves_nothing(project: Any) -> None:
     assert (reading.kind, reading.replaceable) == ("foreign", False)
 
 
-def test_an_older_managers_bare_pid_is_ours_if_the_command_line_says_so(
-    project: Any, sleeper: Sleeper
-) -> None:
+def test_an_older_managers_bare_pid_is_ours_if_the_command_line_says_so(project: Any, sleeper: Sleeper) -> None:
     who = sleeper("x = f'{1 + 1} '")
     words = [word.replace("{", "{{").replace("}", "}}") for word in command(who.pid)[1:]]
     service = replace(project().service, command=("{python}", *words))

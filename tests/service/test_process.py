@@ -88,7 +88,8 @@ class Stand:
     def __init__(self, denied: int) -> None:
         self.denied, self.calls = denied, list[dict[str, Any]]()
 
-    def __call__(self, _argv: list[str], **options: Any) -> Any:  # noqa: ANN401
+    def __call__(self, _argv: list[str], **options: Any) -> Any:
+        """Take note, and refuse what is denied."""
         self.calls.append(options)
         if options["creationflags"] & self.denied:
             raise PermissionError(13, "Access is denied")
@@ -126,7 +127,9 @@ def test_behind_a_launcher_the_child_with_the_same_arguments_serves(sleeper: Any
         "    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])"
     )
     served = until(
-        lambda: next((r.identity for r in everyone() if r.parent == leader.pid and same_words(r.identity, leader)), None)
+        lambda: next(
+            (r.identity for r in everyone() if r.parent == leader.pid and same_words(r.identity, leader)), None
+        )
     )
     assert launch.serving(leader, windows=True) == served
     assert launch.serving(leader, windows=False) == leader

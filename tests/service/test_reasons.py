@@ -1,5 +1,6 @@
 """Why a start died, in any language and code page."""
 
+# ruff: noqa: E501 - one case a line
 from __future__ import annotations
 
 from typing import Any
@@ -8,10 +9,10 @@ import pytest
 
 from clinic.service import logs, reasons
 
-TRACE = "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\n    import y\n"
+TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    import y\n'
 CASES: dict[str, tuple[bytes, int | None, str, str]] = {
     "spanish launcher, oem": ("No se encontró pyvenv.cfg.\r\n".encode("cp850"), 106, "cfg-error", "encontró"),
-    "german launcher": ("failed to locate pyvenv.cfg: Das System kann die angegebene Datei nicht finden.\n".encode(), 106, "cfg-error", "failed to locate"),
+    "german launcher": (b"failed to locate pyvenv.cfg: Das System kann die angegebene Datei nicht finden.\n", 106, "cfg-error", "failed to locate"),
     "no home": (b"no home= specified in C:\\x\\pyvenv.cfg\n", 107, "cfg-error", "no home="),
     "older launcher": (b"No pyvenv.cfg file\n", 106, "cfg-error", "No pyvenv.cfg"),
     "code alone": (b"", 107, "cfg-error", "exit code 107"),

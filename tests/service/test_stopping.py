@@ -13,7 +13,7 @@ import pytest
 
 from clinic.errors import RefusedError
 from clinic.service import identity, stopping
-from clinic.service.table import Identity, Row
+from clinic.service.table import Identity, Row, everyone
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 Sleeper = Callable[..., Identity]
@@ -88,7 +88,7 @@ def test_children_end_too_in_whatever_session(
         "subprocess.Popen([sys.executable, '-c', child, 'parent'], start_new_session=True)"
     )
     until(lambda: note.exists() and len(note.read_text("ascii").split()) == 2)
-    kin = stopping.family(stopping.everyone(), who)
+    kin = stopping.family(everyone(), who)
     assert len(kin) == 3
     assert stopping.end(who, 0.3).left == ()
     assert not any(identity.alive(each) for each in [who, *kin])
@@ -96,7 +96,7 @@ def test_children_end_too_in_whatever_session(
 
 
 def test_orphans_are_known_by_session_and_launch_id(
-    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Callable[..., Any]
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BRIDGE_LAUNCH_ID", "token")
     note = tmp_path / "pid"

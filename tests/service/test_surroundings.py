@@ -60,7 +60,9 @@ def test_it_survives_the_terminal_that_it_was_started_from(project: Any, until: 
     shell, terminal = pty.fork()
     if not shell:  # the shell's place: a session whose terminal this is
         with contextlib.suppress(OSError):
-            os.execv(sys.executable, [sys.executable, "-c", SHELL, *drive(p, "start")])
+            os.execv(  # noqa: S606 - no shell is wanted
+                sys.executable, [sys.executable, "-c", SHELL, *drive(p, "start")]
+            )
         os._exit(127)
     told = b""
     while b"running" not in told:
@@ -73,9 +75,7 @@ def test_it_survives_the_terminal_that_it_was_started_from(project: Any, until: 
     assert p.status().state == "running"
 
 
-SHELL = (
-    "import subprocess, sys, time; subprocess.run(sys.argv[1:]); time.sleep(300)"  # a terminal's shell stays
-)
+SHELL = "import subprocess, sys, time; subprocess.run(sys.argv[1:]); time.sleep(300)"  # a terminal's shell stays
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed here")
@@ -92,12 +92,15 @@ def test_the_bridge_itself_under_uvicorn(project: Any) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed here")
-def test_uvicorn_workers_end_with_their_parent(project: Any) -> None:
+def test_uvicorn_workers_end_with_their_parent(project: Any, until: Until) -> None:
     command = ("{python}", "-m", "uvicorn", "nucleus.interface_bridge:app", "--port", "{port}", "--workers", "2")
     p = project(command=command, cwd=ROOT / "ai")
     begun = p.start()
     assert begun.health.pid != begun.pid  # a worker answers; the parent is the server
     os.kill(begun.pid, signal.SIGKILL)
+    until(lambda: identity.identify(begun.pid) is None)
+    now = p.status()
+    assert (now.state, now.port_holder.ours) == ("stale", True)
     again = p.start()
     assert again.state == "running"
     assert p.stop().state == "stopped"

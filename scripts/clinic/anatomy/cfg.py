@@ -181,14 +181,23 @@ def site_includes_base(raw: bytes) -> bool | None:
 def launcher_home(raw: bytes) -> str | None:
     """The home that the Windows launcher takes; None where it finds none (exit code 107).
 
-    PC/venvlauncher.c: the first `home` anywhere in the first 8 KB, which must be followed by blanks and `=`, else
-    the next one at the start of a line; the value runs to the end of the line, or to the end of the file untrimmed.
+    PC/venvlauncher.c, `find_home_value`: the first `home` anywhere in the first 8 KB, which must be followed by blanks
+    (line ends are blanks to it) and `=`, else the next one that starts a line behind the place it got to. The value
+    runs to the end of the line, or untrimmed to the end of the file.
     """
-    text = raw[:LAUNCHER_LIMIT].removeprefix(BOM).decode("utf-8", "replace")
-    for match in re.finditer(r"home", text):
-        if match.start() and text[match.start() - 1] != "\n" and match.start() != text.find("home"):
-            continue
-        rest = re.match(r"[ \t]*=\s*([^\n]*)(\n?)", text[match.end() :])
-        if rest:
-            return rest[1].rstrip() if rest[2] else rest[1]
+    text = raw[:LAUNCHER_LIMIT].removeprefix(BOM).partition(b"\0")[0].decode("utf-8", "replace")
+    at = text.find("home")
+    while at >= 0:
+        at = _past_blanks(text, at + len("home"))
+        if text[at : at + 1] == "=":
+            value, end, _ = text[_past_blanks(text, at + 1) :].partition("\n")
+            return value.rstrip() if end else value
+        at = text.find("\nhome", at + 1)
+        at += at >= 0
     return None
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while text[at : at + 1].isspace():
+        at += 1
+    return at

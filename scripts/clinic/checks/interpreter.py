@@ -93,7 +93,14 @@ FILES = (
     Check("python-missing", "the interpreter is missing", missing, always("fatal"), REBUILD),
     Check("python-dangling", "the interpreter leads nowhere", dangling, always("fatal"), REBUILD, causes=_of_gone_base),
     Check("python-truncated", "the interpreter is not a program", truncated, always("fatal"), REBUILD),
-    Check("python-not-executable", "the interpreter may not be executed", not_executable, always("fatal"), REBUILD),
+    Check(
+        "python-not-executable",
+        "the interpreter may not be executed",
+        not_executable,
+        always("fatal"),
+        REBUILD,
+        frozenset({"python-truncated"}),
+    ),
 )
 ANSWERS = (
     Check(

@@ -21,6 +21,9 @@ from clinic.anatomy.there import is_file, same
 from clinic.facts import BaseSearch, File, Flavour, Interpreter, Silence, Tree
 
 
+_FROZEN_GETPATH = (3, 11)
+
+
 def flavour_of(tree: Tree) -> Flavour | None:
     """The minor version and threading build that the weightiest evidence proves."""
     votes: Counter[tuple[int, int]] = Counter()
@@ -117,10 +120,14 @@ class Search:
             if file.kind == "file" and file.size and file.mode & 0o111:
                 if home := self._original(file, cfg):
                     return home, f"{file.path} is a copy of {home.real}, where home leads"
-                found = self.fits(interpreters.ask_outside(file.path, run=self.run), f"{file.path}, asked outside")
+                found = self.fits(self._ask_outside(file.path), f"{file.path}, asked outside")
                 if found:
                     return found, f"{file.path} was copied from {found.executable}"
         return None
+
+    def _ask_outside(self, executable: Path) -> Interpreter | Silence:
+        old = self.flavour is not None and (self.flavour.major, self.flavour.minor) < _FROZEN_GETPATH
+        return interpreters.ask_outside(executable, by_copy=old, run=self.run)
 
     def _original(self, file: File, cfg: grammar.Cfg | None) -> Interpreter | None:
         """The base at `home`, if its executable is byte for byte this copy."""

@@ -53,9 +53,7 @@ def _work(given: argparse.Namespace) -> Result:
         "stop": lambda: flow.stop_server(settings, dry_run=given.dry_run),
         "restart": lambda: flow.restart_server(settings, given.venv, dry_run=given.dry_run),
         "status": lambda: flow.server_status(settings),
-        "logs": lambda: flow.logs(
-            settings, lines=given.lines, follow=live, write=report.line
-        ),
+        "logs": lambda: flow.logs(settings, lines=given.lines, follow=live, write=report.line),
     }
     return verbs[given.verb]()
 

@@ -42,8 +42,9 @@ def start(
     given = With(python, venv, mode, stopgap)
     with _locked(settings, "start"):
         found = find.server(settings)
-        if found.kind == "ours" and found.record:
-            return _already(settings, found.record, on_wait)
+        there = _already(settings, found.record, on_wait) if found.kind == "ours" and found.record else None
+        if there:
+            return there
         launch.refuse_impossible(settings, given)
         return _start(settings, given, on_wait)
 
@@ -96,8 +97,8 @@ def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractCo
     return lock.held(memory.place(settings, ".lock"), doing, patience)
 
 
-def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status:
-    """Leave a running server alone; wait for one that is still starting."""
+def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:
+    """Leave a running server alone, wait for one that is still starting; None when it has ended meanwhile."""
     if pidfile.read(settings.service).kind == "missing":
         launch.inscribe(settings, record)  # somebody deleted it; other people's scripts go by it
     memory.keep(settings, wanted="up")
@@ -107,7 +108,9 @@ def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status:
         now = status(settings)
     if now.state == "running":
         return now
-    told = now.health.reason if now.health else "it has just ended"
+    if not identity.alive(record.server):
+        return None
+    told = now.health.reason if now.health else now.state
     raise FailedError(
         "server-hung",
         f"The server runs already (process {record.server.pid}) but is not healthy: {told}.",

@@ -128,7 +128,9 @@ def _judge(record: Record, info: os.stat_result, name: str) -> Reading:
             why = f"{name} belongs to another user than process {pid}"
             return Reading("foreign", why, pid=pid, replaceable=False)
         return Reading("ours", f"{name} names process {pid}", record, pid)
-    if identity.occupied(pid):
+    now = look(pid)
+    zombie = now is not None and identity.same(now.identity, record.server)
+    if identity.occupied(pid) and not zombie:
         why = f"process {pid} of {name} has ended; another process has that number now"
         return Reading("foreign", why, record, pid)
     return Reading("stale", f"process {pid} of {name} has ended", record, pid)

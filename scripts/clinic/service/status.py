@@ -114,7 +114,13 @@ def _answer(settings: Settings, record: Record) -> health.Answer:
 
 def _status_of_none(settings: Settings, found: Reading, base: Status) -> Status:
     answer = health.check(settings.service)
-    holder = None if answer.kind == "refused" else ports.holder(settings.service.port)
+    holder = None
+    if answer.kind != "refused":
+        left = {each.pid for each in find.orphans(settings, found)}
+        holder = ports.holder(settings.service.port, left)
+    if holder and holder.ours:
+        told = f"{found.why}, but {holder}, which it started, lives on"
+        return replace(base, state="stale", health=answer, port_holder=holder, last_reason=told)
     if answer.reachable or holder:
         # Whoever it is, it is not ours: a good answer must not pass for our server's.
         told = f"port {settings.service.port} is held by {holder or 'somebody who cannot be seen'}"

@@ -38,7 +38,7 @@ class _Reader:
 
     def file(self, path: str) -> Path:
         text = self.checked(
-            path, "a path", lambda value: isinstance(value, str) and value.strip() and "\0" not in value
+            path, "a path", lambda value: isinstance(value, str) and bool(value.strip()) and "\0" not in value
         )
         try:
             return self.root / Path(text).expanduser()

@@ -44,7 +44,7 @@ def main() -> None:
         for new_session in (False, True):
             subprocess.Popen([sys.executable, "-c", code, FAMILY], start_new_session=new_session)
     note("leader")
-    print(SAY("APP_PRINT", "up"))
+    print(SAY("APP_PRINT", "up"))  # noqa: T201 - what services do
     sys.stdout.buffer.write(bytes.fromhex(SAY("APP_BYTES", "")))
     sys.stdout.flush()
     time.sleep(float(SAY("APP_BOOT", "0")))

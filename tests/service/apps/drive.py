@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from clinic.errors import ClinicError  # noqa: E402 - found only now
-from clinic.service import manager  # noqa: E402
+from clinic.errors import ClinicError
+from clinic.service import manager
 
 
 def main() -> int:
@@ -19,11 +19,11 @@ def main() -> int:
     try:
         status = manager.start(settings, *here) if sys.argv[3] == "start" else manager.stop(settings)
     except ClinicError as error:
-        print(error.code, flush=True)
+        print(error.code, flush=True)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    print(status.state, flush=True)
+    print(status.state, flush=True)  # noqa: T201
     return 0
 
 

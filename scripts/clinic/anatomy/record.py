@@ -1,0 +1,77 @@
+"""RECORD: which files an installer put there, with which hash and size (PEP 376, PEP 427).
+
+Only rows that carry a hash can be checked: virtualenv's seeded pip lists bytecode that is never written, and
+bytecode changes whenever a module is imported (facts: damage.md section 0, point 8).
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "RECORD"
+_STRONG = frozenset({"sha256", "sha384", "sha512"})
+_ROW = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file of a distribution. `path` is as written: relative to site-packages, with forward slashes."""
+
+    path: str
+    algorithm: str = ""
+    digest: str = ""
+
+    @property
+    def checkable(self) -> bool:
+        """Whether the file must be there with this very content."""
+        return self.algorithm in _STRONG and bool(self.digest) and not self.path.endswith(".pyc")
+
+    def agrees(self, data: bytes) -> bool:
+        """Whether this is the recorded content."""
+        return digest_of(data, self.algorithm) == self.digest.rstrip("=")
+
+
+def digest_of(data: bytes, algorithm: str = "sha256") -> str:
+    """A hash as RECORD spells it: URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(hashlib.new(algorithm, data).digest()).rstrip(b"=").decode("ascii")
+
+
+def rows(text: str) -> Iterator[Row]:
+    """The rows of a RECORD; a line that is none is passed over."""
+    for fields in csv.reader(io.StringIO(text, newline="")):
+        if fields and fields[0]:
+            algorithm, _, digest = (fields[1] if len(fields) > 1 else "").partition("=")
+            yield Row(fields[0], algorithm, digest)
+
+
+def read(folder: Path) -> tuple[Row, ...]:
+    """The rows of a dist-info folder's RECORD; none where it can't be read."""
+    try:
+        return tuple(rows((folder / NAME).read_text(encoding="utf-8", errors="replace")))
+    except (OSError, csv.Error):
+        return ()
+
+
+def place(site: Path, row: Row) -> Path:
+    """Where the file of a row lies (scripts lie outside of site-packages: `../../../bin/x`)."""
+    return Path(os.path.normpath(site / row.path))
+
+
+def renewed(text: str, changed: Mapping[str, bytes]) -> str:
+    """The RECORD with hash and size of some files, named as in their rows, made true again."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n" if "\r\n" in text else "\n")
+    for fields in csv.reader(io.StringIO(text, newline="")):
+        if len(fields) == _ROW and fields[1] and (data := changed.get(fields[0])) is not None:
+            algorithm = fields[1].partition("=")[0]
+            writer.writerow([fields[0], f"{algorithm}={digest_of(data, algorithm)}", len(data)])
+        else:
+            writer.writerow(fields)
+    return out.getvalue()

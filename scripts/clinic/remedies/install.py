@@ -1,0 +1,175 @@
+"""Installing what a lock pins into a new environment: uv where it runs, pip (from our side) where it does not suit.
+
+The person's own configuration decides where packages come from. uv does not read pip's, so what uv cannot get is
+tried with pip before giving up. Both are called with the hashes required; neither resolves anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic import proc
+from clinic.errors import FailedError
+
+LIMIT = 1800.0
+"""Seconds for an installer: a slow line, or a package that is compiled."""
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to install, and from where."""
+
+    requirements: Path
+    hashes: bool = True
+    complete: bool = True
+    """Whether the file names everything: then nothing is resolved."""
+    wheelhouse: Path | None = None
+    offline: bool = False
+
+
+def install(python: Path, source: Source, say: Say) -> str:
+    """Install into the environment of `python`; returns the name of the installer that did it.
+
+    Raises FailedError with the installer's own reason. The caller has made sure whose python that is.
+    """
+    refusal: FailedError | None = None
+    if uv := find_uv():
+        done = proc.stream(uv_words(uv, python, source), timeout=LIMIT, on_line=_filtered(say), env=_uv_env())
+        if done.ok:
+            return "uv"
+        refusal = failure("uv", done, source)
+        if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
+            raise refusal
+        say("uv could not; trying pip")
+    done = proc.stream(pip_words(python, source, again=refusal is not None), timeout=LIMIT, on_line=_filtered(say))
+    if done.ok:
+        return "pip"
+    raise refusal or failure("pip", done, source)
+
+
+# Whoever installs, these stay as they are.
+_CERTAIN = frozenset({"hash-mismatch", "disk-full"})
+
+
+def find_uv() -> str | None:
+    """The uv beside this python, the one its package knows, or one on the PATH."""
+    name = "uv.exe" if os.name == "nt" else "uv"
+    beside = Path(sys.executable).with_name(name)
+    if beside.is_file():
+        return os.fspath(beside)
+    try:
+        from uv import find_uv_bin
+
+        return os.fspath(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return shutil.which("uv")
+
+
+def uv_words(uv: str, python: Path, source: Source) -> list[str]:
+    """The argument list for uv. Files are copied: a link would share later edits with uv's cache (damage.md 0.9)."""
+    words = [uv, "pip", "install", "--python", os.fspath(python), "--link-mode", "copy", "--no-progress"]
+    words += ["--no-deps"] if source.complete else []
+    words += ["--require-hashes"] if source.hashes else []
+    words += ["--offline"] if source.offline else []
+    words += ["--no-index", "--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
+    return [*words, "-r", os.fspath(source.requirements)]
+
+
+def _uv_env() -> dict[str, str]:
+    # A project's own [tool.uv] could redirect the target; index settings of the person come from elsewhere.
+    return proc.scrubbed({"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}, without={"UV_NO_VERIFY_HASHES", "FORCE_COLOR"})
+
+
+def pip_words(python: Path, source: Source, *, again: bool = False) -> list[str]:
+    """The argument list for pip, which runs on our side; `again` where uv failed, so that nobody waits twice as long.
+
+    Bytecode is not compiled: the modules that are needed compile when they are first imported, which is right away.
+    """
+    words = [sys.executable, *pip_module(), "--python", os.fspath(python), "--disable-pip-version-check", "--no-input"]
+    words += ["--retries", "1"] if again else []
+    words += ["install", "--no-compile", "--no-warn-script-location", "--progress-bar", "off"]
+    words += ["--no-deps"] if source.complete else []
+    words += ["--require-hashes"] if source.hashes else []
+    words += ["--no-index"] if source.offline or source.wheelhouse else []
+    words += ["--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
+    return [*words, "-r", os.fspath(source.requirements)]
+
+
+def pip_module() -> Sequence[str]:
+    """How our side runs pip: its own, else the wheel that virtualenv brings along."""
+    import importlib.util
+
+    if importlib.util.find_spec("pip"):
+        return ["-m", "pip"]
+    from virtualenv.seed.wheels.embed import get_embed_wheel
+
+    wheel = get_embed_wheel("pip", f"{sys.version_info[0]}.{sys.version_info[1]}")
+    if wheel is None:
+        raise FailedError("no-installer", "Neither uv nor pip runs here.", "python scripts/bootstrap.py")
+    return [os.fspath(wheel.path / "pip")]
+
+
+_ARRIVES = re.compile(r"\s*(?:\+ (?P<done>\S+)|(?P<word>Downloading|Building|Collecting|Built|Prepared|Resolved) .*)")
+
+
+def _filtered(say: Say) -> Say:
+    """Of all that an installer says, the packages as they arrive."""
+
+    def on_line(line: str) -> None:
+        if match := _ARRIVES.match(line):
+            say((match["done"] or line.strip()).replace("==", " "))
+
+    return on_line
+
+
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("hash-mismatch", r"hash mismatch|do not match the hashes|hashes are required|in --require-hashes mode"),
+    ("disk-full", r"no space left|os error 28|errno 28|disk quota"),
+    ("not-available", r"was not found in|no matching distribution|could not find a version|no solution found|no usable wheels|no wheels"),
+    ("build-failed", r"failed to build|build backend|failed building wheel|metadata-generation-failed"),
+    ("no-index", r"error sending request|failed to fetch|connection|network|timed out|resolve host|name resolution|max retries"),
+)
+_HINTS = {
+    "hash-mismatch": "compile the lock anew (nox -s lock -- --upgrade NAME) if you trust the new file",
+    "disk-full": "free some space, then invoke rebuild",
+    "not-available": "invoke rebuild --wheelhouse DIR, or --python SPEC for a version that the lock has wheels for",
+    "build-failed": "invoke rebuild --python SPEC for a version that the lock has wheels for",
+    "no-index": "invoke rebuild --wheelhouse DIR works without a network",
+}
+
+
+def failure(installer: str, done: proc.Completed, source: Source) -> FailedError:
+    """What an installer failed with, as one error with its own reason."""
+    text = done.stdout + done.stderr
+    code = next((name for name, words in _KINDS if re.search(words, text, re.IGNORECASE)), "install-failed")
+    if code == "not-available" and re.search("network was disabled", text):
+        code = "no-index"
+    told = reason_in(text) or done.reason or f"exit code {done.code}"
+    return FailedError(
+        code,
+        f"{installer} could not install {source.requirements.name}: {told}. The old environment was not touched.",
+        _HINTS.get(code, "invoke rebuild --no-hashes is not the answer; read the reason above"),
+    )
+
+
+_LIMIT = 600
+
+
+def reason_in(text: str) -> str:
+    """The installer's own words for what went wrong, on one line."""
+    lines = [re.sub(r"^[\s×├╰│─▶]+", "", line).strip() for line in text.splitlines()]
+    marks = ("error:", "ERROR:", "cause:", "hint:")
+    start = next((i for i, line in enumerate(lines) if line.startswith(marks)), None)
+    if start is None:
+        start = max(0, len([line for line in lines if line]) - 3)
+        lines = [line for line in lines if line]
+    told = " ".join(re.sub(r"^(?:error|ERROR|cause): ", "", line) for line in lines[start:] if line)
+    return (told if len(told) <= _LIMIT else told[: _LIMIT - 3] + "...").rstrip(". ")

@@ -1,0 +1,107 @@
+"""A place beside the old environment where the new one is made, on the same filesystem and under the same name.
+
+`ai/.venv314t` is made as `ai/.clinic-new-<owner>-<token>/.venv314t`. The folder between is unique, so the path of the
+staging place turns into the final one by taking that one segment out (see `clinic.remedies.settle`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic import fs, proc
+from clinic.anatomy import layout
+from clinic.errors import FailedError, RefusedError
+from clinic.facts import Interpreter
+
+PREFIX = ".clinic-new-"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where one new environment is made."""
+
+    folder: Path
+    final: Path
+
+    @property
+    def root(self) -> Path:
+        """The environment that is being made."""
+        return self.folder / self.final.name
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return layout.python_in(self.root, layout.here())
+
+    @property
+    def segment(self) -> str:
+        """What its paths have more than the final ones."""
+        return self.folder.name
+
+
+def _prefix(records: Path) -> str:
+    # The leftovers of another project that keeps an environment in the same folder are that project's business.
+    return f"{PREFIX}{zlib.crc32(os.fsencode(os.path.normcase(records.absolute()))):08x}-"
+
+
+def begin(final: Path, records: Path) -> Staging:
+    """Make an empty staging folder. Raises RefusedError where that can't be done."""
+    folder = final.parent / (_prefix(records) + secrets.token_hex(4))
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RefusedError(
+            "not-writable",
+            f"{final.parent} cannot be written: {error.strerror or error}. Nothing was touched.",
+            "free some space, or make the folder writable",
+        ) from error
+    return Staging(folder, final)
+
+
+def leftovers(final: Path, records: Path) -> list[Path]:
+    """What killed runs of this project left beside an environment. Ask with the lock held: then none is running."""
+    try:
+        return sorted(final.parent.glob(_prefix(records) + "*"))
+    except OSError:
+        return []
+
+
+def discard(folder: Path) -> None:
+    """Remove a staging folder; what can't be removed is left to the next run."""
+    with contextlib.suppress(OSError):
+        fs.remove(folder)
+
+
+def create(
+    staging: Staging, base: Interpreter, *, include: bool, prompt: str | None = None, pip: bool = False
+) -> None:
+    """Make the bare environment with virtualenv, without packages other than (if wanted) the pip it brings along."""
+    from virtualenv.run import session_via_cli
+
+    words = ["-q", "--no-periodic-update", "-p", os.fspath(base.executable)]
+    words += ["--no-setuptools", "--no-download"] if pip else ["--no-seed"]
+    words += ["--system-site-packages"] if include else []
+    words += ["--prompt", prompt] if prompt else []
+    try:
+        with session_via_cli([*words, os.fspath(staging.root)], setup_logging=False, env=_variables()) as session:
+            session.run()
+    except (RuntimeError, OSError, SystemExit) as error:
+        raise FailedError(
+            "create-failed",
+            f"virtualenv could not make an environment of {base.executable} ({base.dotted}): {error}.",
+            "invoke rebuild --python SPEC",
+        ) from error
+
+
+# What of virtualenv's variables says how it works, as against what it is to make.
+_KEPT = ("VIRTUALENV_OVERRIDE_APP_DATA", "VIRTUALENV_CONFIG_FILE")
+
+
+def _variables() -> dict[str, str]:
+    env = proc.scrubbed()
+    return {name: value for name, value in env.items() if not name.startswith("VIRTUALENV_") or name in _KEPT}

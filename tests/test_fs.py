@@ -1,0 +1,102 @@
+"""Files are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinic import fs
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permission bits and links")
+
+
+def test_a_write_replaces_the_whole_file_and_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old" * 100)
+    file.chmod(0o640)
+    fs.write_atomically(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    if sys.platform != "win32":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@posix
+def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        fs.write_atomically(tmp_path / "f", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("fails", ["write", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((os, "fsync", full) if fails == "write" else (Path, "replace", full)))
+    with pytest.raises(OSError, match="No space"):
+        fs.write_atomically(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+@posix
+def test_remove_takes_the_link_and_never_what_it_leads_to(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "f").touch()
+    (tmp_path / "link").symlink_to(kept)
+    fs.remove(tmp_path / "link")
+    fs.remove(tmp_path / "nothing")
+    assert (kept / "f").exists()
+    fs.remove(kept)
+    assert not kept.exists()
+
+
+def test_move_does_not_overwrite(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").touch()
+    with pytest.raises(OSError):
+        fs.move(tmp_path / "a", tmp_path / "b")
+    fs.move(tmp_path / "a", tmp_path / "new" / "c")
+    assert (tmp_path / "new" / "c" / "f").exists()
+
+
+@posix
+def test_keep_leaves_a_file_in_place_and_moves_the_rest(tmp_path: Path) -> None:
+    file, link = tmp_path / "f", tmp_path / "l"
+    file.write_bytes(b"x")
+    link.symlink_to("nowhere")
+    fs.keep(file, tmp_path / "stash" / "f")
+    fs.keep(link, tmp_path / "stash" / "l")
+    assert file.exists()
+    assert not fs.exists(link)
+    assert os.readlink(tmp_path / "stash" / "l") == "nowhere"
+    fs.write_atomically(file, b"y")
+    assert (tmp_path / "stash" / "f").read_bytes() == b"x"
+
+
+@posix
+def test_exists_sees_a_dangling_link_and_size_counts_all(tmp_path: Path) -> None:
+    (tmp_path / "l").symlink_to("nowhere")
+    assert fs.exists(tmp_path / "l")
+    assert not fs.exists(tmp_path / "none")
+    assert not fs.exists(Path("a\0b"))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"12345")
+    assert fs.size_of(tmp_path / "d") == 5
+    assert fs.size_of(tmp_path / "d" / "f") == 5
