@@ -70,7 +70,7 @@ def test_move_does_not_overwrite(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "f").touch()
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match=r"not empty|exists"):
         fs.move(tmp_path / "a", tmp_path / "b")
     fs.move(tmp_path / "a", tmp_path / "new" / "c")
     assert (tmp_path / "new" / "c" / "f").exists()
@@ -85,7 +85,7 @@ def test_keep_leaves_a_file_in_place_and_moves_the_rest(tmp_path: Path) -> None:
     fs.keep(link, tmp_path / "stash" / "l")
     assert file.exists()
     assert not fs.exists(link)
-    assert os.readlink(tmp_path / "stash" / "l") == "nowhere"
+    assert (tmp_path / "stash" / "l").readlink() == Path("nowhere")
     fs.write_atomically(file, b"y")
     assert (tmp_path / "stash" / "f").read_bytes() == b"x"
 

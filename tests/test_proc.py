@@ -10,7 +10,7 @@ import pytest
 from clinic import proc
 
 
-def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
+def test_arguments_arrive_as_they_are() -> None:
     words = ["a b", "'", '"', "$HOME", "é𝜋", ""]
     done = proc.run([sys.executable, "-X", "utf8", "-c", "import sys; print(sys.argv[1:])", *words], timeout=30)
     assert done.ok

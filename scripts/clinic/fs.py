@@ -82,6 +82,15 @@ def keep(path: Path, kept: Path) -> None:
     move(path, kept)
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, a link (as a link) or a folder with all in it, with times and modes; nothing may be at `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink() or not source.is_dir():
+        shutil.copy2(source, target, follow_symlinks=False)
+    else:
+        shutil.copytree(source, target, symlinks=True)
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link (never what it points to) or a folder with all in it; nothing there is fine."""
     if path.is_dir() and not path.is_symlink():

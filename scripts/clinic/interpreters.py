@@ -61,9 +61,7 @@ def ask(
     if interpreter is None:
         return _silence(done)
     who = told["identity"]
-    failed = [
-        (name, f"the interpreter ended with code {done.code} {done.reason}".strip()) for name in modules
-    ]
+    failed = [(name, f"the interpreter ended with code {done.code} {done.reason}".strip()) for name in modules]
     return Self(
         interpreter=interpreter,
         is_itself=same(Path(who["prefix"]), venv),
@@ -136,9 +134,7 @@ def find(spec: str, *, env: Mapping[str, str] | None = None, run: Runner = proc.
     for executable in _candidates(spec, env):
         answer = identify(executable, run=run)
         if isinstance(answer, Interpreter) and answer.is_environment:
-            answer = (
-                identify(answer.base_executable, run=run) if answer.base_executable else Silence("no base")
-            )
+            answer = identify(answer.base_executable, run=run) if answer.base_executable else Silence("no base")
         if isinstance(answer, Silence) or answer.is_environment or answer.real in seen:
             continue
         seen.add(answer.real)

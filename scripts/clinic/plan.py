@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, combinations
+
 from clinic.model import Action, Finding, Option
 
 _TRADE_OFFS: tuple[Option, ...] = (
@@ -37,6 +39,7 @@ _TRADE_OFFS: tuple[Option, ...] = (
     ),
 )
 _ORDER = ("fix-cfg", "rebuild")
+_COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
 
 
 def options(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[Option, ...]:
@@ -65,6 +68,20 @@ def recommended(findings: tuple[Finding, ...], *, base_known: bool) -> str | Non
         if all(remedy in finding.cured_by for finding in sick) and (remedy != "fix-cfg" or base_known):
             return remedy
     return None
+
+
+def course(
+    findings: tuple[Finding, ...], *, base_known: bool, without: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """The remedies to apply, in order: of all sets that cure what can be cured, the one that takes the least time.
+
+    `without` are not to be used, because somebody said so or because they were tried in vain.
+    """
+    able = [name for name in _ORDER if name not in without and (name != "fix-cfg" or base_known)]
+    curable = [finding for finding in findings if set(finding.cured_by) & set(able)]
+    sets = chain.from_iterable(combinations(able, size) for size in range(len(able) + 1))
+    enough = [names for names in sets if all(set(finding.cured_by) & set(names) for finding in curable)]
+    return min(enough, key=lambda names: sum(_COST[name] for name in names))
 
 
 def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str = "") -> tuple[Action, ...]:

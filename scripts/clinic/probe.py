@@ -5,7 +5,7 @@ broken. Called as `python -I -B probe.py [MODULE...]`: the modules named are imp
 that print while they start, or while they are imported, do no harm, because the answer follows a mark.
 """
 
-# ruff: noqa: PLC0415, PTH - imported where used: what is broken may be what is imported
+# ruff: noqa: PTH119, PERF203, BLE001 - runs where pathlib may be what is broken; whatever fails is told
 import sys
 
 
@@ -40,11 +40,7 @@ def identity() -> "dict[str, object]":
 
 
 def _level(info: "tuple[int, int, int, str, int]") -> str:
-    return (
-        ""
-        if info[3] == "final"
-        else {"alpha": "a", "beta": "b", "candidate": "rc"}.get(info[3], "") + str(info[4])
-    )
+    return "" if info[3] == "final" else {"alpha": "a", "beta": "b", "candidate": "rc"}.get(info[3], "") + str(info[4])
 
 
 def _below(entry: str, prefix: str) -> bool:

@@ -21,7 +21,7 @@ from clinic import fs
 from clinic.errors import BusyError, RefusedError
 from clinic.model import Receipt, RemedyOutcome
 
-State = Literal["pending", "done", "restored", "undone"]
+State = Literal["pending", "done", "restored", "undone", "expired"]
 
 
 @dataclass
@@ -131,13 +131,27 @@ class Records:
 
     def last_done(self, venv: Path | None = None) -> Entry | None:
         """The newest repair that stands, of this environment if one is named."""
-        standing = [e for e in self.entries() if e.state == "done" and e.remedy != "undo" and venv in {None, e.venv}]
-        return standing[-1] if standing else None
+        entries = self.entries()
+        # A run that was killed between the undoing and the note of it leaves the undoing on record.
+        undone = {e.facts.get("undone") for e in entries if e.remedy == "undo" and e.state == "done"}
+        standing = [e for e in entries if e.state == "done" and e.remedy != "undo" and e.id not in undone]
+        mine = [e for e in standing if venv in {None, e.venv}]
+        return mine[-1] if mine else None
+
+    def expire(self, entry: Entry) -> None:
+        """Give up what an entry keeps in the stash; from then on it can't be undone."""
+        entry.state = "expired"
+        self.save(entry)  # first: an entry that stands must have its stash
+        for _, kept in entry.moved:
+            fs.remove(kept)
+            with contextlib.suppress(OSError):
+                kept.parent.rmdir()
 
     def undo(self, entry: Entry) -> Receipt:
         """Put back what a repair replaced; what stands there now goes to the stash of the undo."""
         with self.transaction("undo", entry.venv, undone=entry.id) as change:
-            for path in dict.fromkeys([*entry.made, *(was for was, _ in entry.moved)]):
+            new = (now for _, now in entry.brought)
+            for path in dict.fromkeys([*entry.made, *new, *(was for was, _ in entry.moved)]):
                 change.stash(path)
             for was, kept in entry.moved:
                 if not fs.exists(kept):
@@ -174,13 +188,19 @@ class Records:
         return path
 
     def recover(self) -> list[Entry]:
-        """Put back what runs that were killed left half done. Call it with the lock held: then none is running."""
+        """Put back what runs that were killed left half done. Call it with the lock held: then none is running.
+
+        What was proved already stands: a server may run from it.
+        """
         pending = [entry for entry in self.entries() if entry.state == "pending"]
         for entry in reversed(pending):
-            put_back(entry)
-            entry.state = "restored"
+            if entry.facts.get("proved"):
+                entry.state = "done"
+            else:
+                put_back(entry)
+                entry.state = "restored"
             self.save(entry)
-            self.event("recovered", receipt=entry.id)
+            self.event("recovered", receipt=entry.id, state=entry.state)
         return pending
 
     @contextlib.contextmanager
@@ -273,6 +293,11 @@ class Transaction:
         self.entry.brought.append((kept, path))
         self.records.save(self.entry)
         fs.move(kept, path)
+
+    def proved(self) -> None:
+        """From here on a killed run is finished by the next one, not put back; a failure still puts it back."""
+        self.entry.facts["proved"] = True
+        self.records.save(self.entry)
 
     def commit(self) -> Receipt:
         """What was done stays."""

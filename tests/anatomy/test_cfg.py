@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clinic.anatomy import cfg as grammar
+from clinic.facts import Interpreter
 from tests.real.creators import VENV, bases, label
 from tests.real.patients import Patient, effect
 
@@ -76,11 +77,21 @@ def test_utf16_with_a_mark_says_what_it_says(text: str, encoding: str) -> None:
 @given(st.text(alphabet="äöüéèßñç", min_size=1, max_size=6), st.sampled_from(["cp1252", "cp850"]))
 def test_a_code_page_is_told_from_its_letters(word: str, page: str) -> None:
     """Letters within a word tell a page; which of two is told, where both read it as letters, can't be known."""
-    cfg = grammar.parse(f"home = /opt/M{word}ller\n".encode(page))
+    raw = f"home = /opt/M{word}ller\n".encode(page)
+    assume(not _is_utf8(raw))
+    cfg = grammar.parse(raw)
     assert cfg.encoding.startswith("cp")
     assert cfg.first("home") is not None
     if page == "cp1252":
         assert cfg.first("home") == f"/opt/M{word}ller"
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 REAL = [
@@ -103,11 +114,10 @@ REAL = [
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the launcher reads it first")
 @pytest.mark.parametrize("base", bases(), ids=label)
-def test_real_interpreters_make_the_same_choice(tmp_path: Path, base: object) -> None:
-    found = next(entry for entry in bases() if entry is base)
-    patient = Patient(VENV.make(found, tmp_path / "env"), found, VENV, None, tmp_path)
+def test_real_interpreters_make_the_same_choice(tmp_path: Path, base: Interpreter) -> None:
+    patient = Patient(VENV.make(base, tmp_path / "env"), base, VENV, None, tmp_path)
     for raw in REAL:
-        data = raw.replace(b"{home}", str(found.home).encode())
+        data = raw.replace(b"{home}", str(base.home).encode())
         patient.cfg.write_bytes(data)
         seen, told = effect(patient), grammar.site_includes_base(data)
         assert (seen.leaks if seen.starts else None) == told, data
@@ -147,13 +157,12 @@ def test_runs_of_nuls_between_lines_are_read_past(data: bytes) -> None:
     assert (cfg.encoding, cfg.first("home")) == ("utf-8", "/a")
 
 
-@pytest.mark.parametrize("data", [bytes(200), bytes(range(256)), b"ho\0me = /a\n"])
+@pytest.mark.parametrize("data", [bytes(200), b"ho\0me = /a\n", b"\xff\xfe"])
 def test_what_is_no_text_is_binary(data: bytes) -> None:
     assert (grammar.parse(data).encoding, grammar.parse(data).text) == ("binary", "")
 
 
 @given(st.text(alphabet="ab=\n\r", max_size=12))
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_it_knows_whether_the_last_line_has_an_end(text: str) -> None:
     cfg = grammar.parse(text.encode())
     assert cfg.ends_within_a_line == (bool(cfg.text) and text[-1:] not in {"\n", "\r"})

@@ -43,7 +43,10 @@ def test_from_nothing_it_writes_what_the_creator_would() -> None:
 
 
 def test_home_comes_first_and_the_rest_keeps_its_order() -> None:
-    old = "prompt = 'mine'\nx-tool = keep me\nhome = /gone\n# a remark\nversion = 3.9.1\ninclude-system-site-packages = true\n"
+    old = (
+        "prompt = 'mine'\nx-tool = keep me\nhome = /gone\n# a remark\nversion = 3.9.1\n"
+        "include-system-site-packages = true\n"
+    )
     assert written(old, include=True).splitlines() == [
         "home = /opt/py/bin",
         "prompt = 'mine'",

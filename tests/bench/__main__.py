@@ -6,10 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import main_job
+from tests.bench import alive, main_job
 from tests.bench.stage import staged
 
-SCENES = (*main_job.SCENES,)
+SCENES = (*main_job.SCENES, *alive.SCENES)
 
 
 def main() -> None:

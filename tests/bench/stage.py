@@ -31,14 +31,17 @@ class Stage:
 
     @property
     def venv(self) -> Path:
+        """The patient."""
         return self.folder / "env"
 
     @property
     def python(self) -> Path:
+        """The patient's interpreter."""
         return self.venv / "bin" / "python"
 
     @property
     def settings(self) -> Path:
+        """The settings file of the project around it."""
         return self.folder / "bench.yaml"
 
     def prepare(self, base: str = sys.executable) -> None:
@@ -57,6 +60,7 @@ class Stage:
 
     @property
     def port(self) -> int:
+        """The server's port."""
         return int(json.loads(self.settings.read_text(encoding="utf-8"))["clinic"]["service"]["port"])
 
     def invoke(self, *argv: str) -> list[str]:
@@ -66,7 +70,7 @@ class Stage:
     def row(self, what: str, figure: str, goal: str = "") -> None:
         """Keep a line of the table, and show it at once."""
         self.rows.append((what, figure, goal))
-        print(f"{what:68} {figure:>26}  {goal}", flush=True)
+        print(f"{what:68} {figure:>26}  {goal}", flush=True)  # noqa: T201 - a benchmark is a door
 
 
 def quiet(argv: Sequence[str | Path], *, ok: Sequence[int] = (0,), cwd: Path = ROOT) -> float:

@@ -45,7 +45,7 @@ class Creator:
     def make(self, base: Interpreter, venv: Path, *more: str) -> Path:
         """Make an environment without pip; `more` are options of this creator."""
         done = subprocess.run(
-            [*map(os.fspath, self.argv(base, venv)), *more],
+            [*(os.fspath(part) for part in self.argv(base, venv)), *more],
             env=proc.scrubbed(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

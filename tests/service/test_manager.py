@@ -15,6 +15,7 @@ import pytest
 
 from clinic.errors import BusyError, FailedError
 from clinic.service import identity, manager
+from clinic.service.table import look
 
 Until = Callable[..., Any]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -116,10 +117,11 @@ def test_who_does_not_listen_is_forced_after_stop_timeout(project: Any) -> None:
 
 
 @posix_only
-def test_a_halted_server_is_hung_and_can_be_restarted(project: Any) -> None:
+def test_a_halted_server_is_hung_and_can_be_restarted(project: Any, until: Until) -> None:
     p = project()
     pid = p.start().pid
     os.kill(pid, signal.SIGSTOP)
+    until(lambda: "T" in [row.state for row in [look(pid)] if row])
     begun = time.monotonic()
     assert p.status().state == "hung"
     assert time.monotonic() - begun < 0.5  # certain at once

@@ -12,7 +12,7 @@ import pytest
 
 from clinic.errors import FailedError
 from clinic.service import identity, launch, process
-from clinic.service.table import Identity, everyone
+from clinic.service.table import command, everyone, variable
 
 
 def run(code: str, tmp_path: Path, **variables: str) -> tuple[int | None, str]:
@@ -124,20 +124,17 @@ def test_behind_a_launcher_the_child_with_the_same_arguments_serves(sleeper: Any
     leader = sleeper(
         "if len(sys.argv) == 1 and 'REDIRECTED' not in os.environ:\n"
         "    subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, 'REDIRECTED': '1'})\n"
-        "    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])"
+        "    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+        "if 'REDIRECTED' in os.environ: time.sleep(300)"
     )
     served = until(
         lambda: next(
-            (r.identity for r in everyone() if r.parent == leader.pid and same_words(r.identity, leader)), None
+            (r.identity for r in everyone() if r.parent == leader.pid and variable(r.identity.pid, "REDIRECTED")),
+            None,
         )
     )
+    until(lambda: command(served.pid))  # empty for a moment while it is being loaded
     assert launch.serving(leader, windows=True) == served
     assert launch.serving(leader, windows=False) == leader
     assert launch.serving(served, windows=True) == served
     assert identity.alive(served)
-
-
-def same_words(one: Identity, other: Identity) -> bool:
-    from clinic.service.table import command
-
-    return command(one.pid)[1:] == command(other.pid)[1:]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from clinic.errors import RefusedError
-from clinic.settings import load
+from clinic.settings import Settings, load
 
 
-def loaded(tmp_path: Path, text: str = "", **variables: str):  # noqa: ANN201 - Settings
+def loaded(tmp_path: Path, text: str = "", **variables: str) -> Settings:
     (tmp_path / "invoke.yaml").write_text(text, encoding="utf-8")
     return load(tmp_path, variables=variables)
 

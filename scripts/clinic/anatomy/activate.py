@@ -11,7 +11,7 @@ import shlex
 from pathlib import PurePosixPath, PureWindowsPath
 
 _SET = re.compile(
-    r'^[ \t]*(?:@?set[ \t]+"?|export[ \t]+)?(VIRTUAL_ENV(?:_PROMPT)?)=(.*?)[ \t]*\r?$', re.M | re.I
+    r'^[ \t]*(?:@?set[ \t]+"?|export[ \t]+)?(VIRTUAL_ENV(?:_PROMPT)?)=(.*?)[ \t]*\r?$', re.MULTILINE | re.IGNORECASE
 )
 _PS1 = re.compile(r'^[ \t]*PS1="\((.*)\) \$\{PS1:?-\}"', re.MULTILINE)
 

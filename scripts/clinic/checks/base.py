@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clinic.checks.effects import Effect, effects
-from clinic.checks.effects import wants_base_packages as wants_base_packages  # for the doors above
 from clinic.facts import Facts
 from clinic.model import Cause, Severity
 

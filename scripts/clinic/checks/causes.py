@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from clinic.checks.reading import cfg_of
 from clinic.facts import Facts, Tree
@@ -60,7 +60,7 @@ def of_wrong_home(facts: Facts) -> tuple[Cause, ...]:
     """Why `home` leads to the wrong place, most likely first."""
     if facts.home is None:
         return of_edited_cfg(facts)
-    gone = facts.home.kind == "missing" and os.path.isabs(facts.home.value)
+    gone = facts.home.kind == "missing" and Path(facts.home.value).is_absolute()
     upgraded = Cause("base interpreter upgraded or gone", f"{facts.home.value} is not there any more")
     copied = Cause("copied from another machine", f"{facts.home.value} is not a path of this one")
     return ((upgraded, copied) if gone else ()) + of_edited_cfg(facts)
@@ -75,8 +75,7 @@ def _ranked(weighted: list[tuple[int, Cause]]) -> tuple[Cause, ...]:
 
 
 def _moved(facts: Facts) -> bool:
-    recorded = facts.tree.recorded_path if facts.tree else None
-    return recorded is not None and os.path.normpath(recorded) != os.path.normpath(facts.venv)
+    return not facts.recorded_is_here
 
 
 def _at(tree: Tree) -> str:

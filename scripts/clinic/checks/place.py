@@ -18,10 +18,14 @@ def missing(facts: Facts) -> Evidence:
 
 def not_a_folder(facts: Facts) -> Evidence:
     """Something that is no folder."""
-    if facts.root not in {"file", "other", "unreadable"}:
+    if facts.root not in {"file", "other"}:
         return None
-    what = {"file": "is a file", "other": "is a device or pipe", "unreadable": "cannot be looked at"}[facts.root]
-    return f"{facts.venv} {what}"
+    return f"{facts.venv} is a {'file' if facts.root == 'file' else 'device or pipe'}"
+
+
+def unreadable(facts: Facts) -> Evidence:
+    """It is there, and may not be looked at."""
+    return f"{facts.venv} may not be looked at by this user" if facts.root == "unreadable" else None
 
 
 def dangling(facts: Facts) -> Evidence:
@@ -49,6 +53,7 @@ CHECKS = (
     Check("venv-missing", "there is no environment", missing, always("fatal"), REBUILD),
     Check("venv-dangling-link", "the environment is a dangling link", dangling, always("fatal"), REBUILD),
     Check("venv-not-a-folder", "the environment's path is not a folder", not_a_folder, always("fatal"), ()),
+    Check("venv-unreadable", "the environment may not be looked at", unreadable, always("fatal"), ()),
     Check("venv-not-an-environment", "the folder holds no environment", not_an_environment, always("fatal"), REBUILD),
     Check("venv-moved", "the environment was moved or copied", moved, always("degraded"), REBUILD),
 )

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clinic.flow.alive import keep_alive
     from clinic.flow.check import onboard, validate
     from clinic.flow.look import diagnose, known_damages
     from clinic.flow.repair import fix_cfg, undo, undo_list
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "diagnose": "look",
     "fix_cfg": "repair",
+    "keep_alive": "alive",
     "known_damages": "look",
     "logs": "serve",
     "onboard": "check",
@@ -32,6 +34,7 @@ _WHERE = {
 __all__ = [
     "diagnose",
     "fix_cfg",
+    "keep_alive",
     "known_damages",
     "logs",
     "onboard",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,11 @@ def fix_cfg(
         _refuse_what_it_cannot_cure(who, facts, before)
         curable = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
         if not curable and base is None:
-            return _nothing_to_do(before, _told(recovered))
+            return _nothing_to_do(before, told(recovered))
         draft = _draft(who, facts)
         if draft.is_there:
-            return _nothing_to_do(before, _told(recovered))
-        notes = (*_told(recovered), *_spoken(draft))
+            return _nothing_to_do(before, told(recovered))
+        notes = (*told(recovered), *_spoken(draft))
         if dry_run:
             return _planned(before, draft, notes)
         receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft))
@@ -85,8 +86,12 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
     )
 
 
-def _told(recovered: list[Entry]) -> tuple[str, ...]:
-    return tuple(f"an interrupted {entry.remedy} of {entry.venv} was put back" for entry in recovered)
+def told(recovered: list[Entry]) -> tuple[str, ...]:
+    """What became of runs that were killed."""
+    ends = {True: "was finished", False: "was put back"}
+    return tuple(
+        f"an interrupted {entry.remedy} of {entry.venv} {ends[entry.state == 'done']}" for entry in recovered
+    )
 
 
 def _nothing_to_do(before: Diagnosis, notes: tuple[str, ...]) -> Result:
@@ -143,9 +148,23 @@ def _proved(facts: Facts) -> dict[str, Any]:
     }
 
 
+_HELD: ContextVar[Path | None] = ContextVar("_HELD", default=None)
+"""The records whose lock this run holds already: `heal` takes it once for all the remedies that it applies."""
+
+
 def locked(records: Records, command: str, *, dry_run: bool) -> AbstractContextManager[list[Entry]]:
     """The lock between runs, for what changes something."""
-    return nullcontext([]) if dry_run else records.lock(command)
+    return nullcontext([]) if dry_run or _HELD.get() == records.folder else _hold(records, command)
+
+
+@contextmanager
+def _hold(records: Records, command: str) -> Iterator[list[Entry]]:
+    with records.lock(command) as recovered:
+        token = _HELD.set(records.folder)
+        try:
+            yield recovered
+        finally:
+            _HELD.reset(token)
 
 
 def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
@@ -158,8 +177,22 @@ def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = 
         if dry_run:
             steps = [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
             return Result("undo", "planned", 0, {"plan": steps, "receipts": []})
-        receipt = who.records.undo(entry)
-        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=_told(recovered))
+        receipt = _undone(who, entry)
+        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=told(recovered))
+
+
+def _undone(who: Patient, entry: Entry) -> Receipt:
+    """Put back; where the whole environment is swapped, the server that runs from it is restarted."""
+    if entry.venv not in {was for was, _ in entry.moved} | {now for _, now in entry.brought}:
+        return who.records.undo(entry)
+    from clinic.flow.handover import Handover
+
+    server = Handover(who.settings, entry.venv)
+    server.before()
+    try:
+        return who.records.undo(entry)
+    finally:
+        server.after()
 
 
 def undo_list(settings: Settings) -> Result:

@@ -15,7 +15,7 @@ from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
 from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
-from clinic.observe.tree import ENDLESS, look_at, read_cfg, read_tree
+from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
 def observe(
@@ -30,13 +30,13 @@ def observe(
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
-    it is to try, `locked` tells which distributions an environment of its flavour must hold. Never raises for what it finds.
+    it is to try, `locked` tells which distributions an environment of its flavour must hold. Never raises for what it
+    finds.
     """
-    root = look_at(venv)
-    known = {"wants_system_site": wants_system_site, "now": time.time()}
+    root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
-        return Facts(venv, root.kind, root.target, **known)  # type: ignore[arg-type]
+        return Facts(venv, root.kind, root.target, wants_system_site=wants_system_site, now=time.time())
     file = read_cfg(venv, platform)
     tree = read_tree(venv, platform)
     hunt = Search(venv, tree, flavour_of(tree), run)
@@ -59,13 +59,14 @@ def observe(
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
         me=me(),
-        **known,  # type: ignore[arg-type]
+        wants_system_site=wants_system_site,
+        now=time.time(),
     )
 
 
 def glance(venv: Path) -> Facts:
     """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work."""
-    root = look_at(venv)
+    root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
         return Facts(venv, root.kind, root.target, now=time.time())

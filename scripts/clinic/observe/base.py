@@ -8,7 +8,6 @@ flavour.
 from __future__ import annotations
 
 import filecmp
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import is_file, same
 from clinic.facts import BaseSearch, File, Flavour, Interpreter, Silence, Tree
-
 
 _FROZEN_GETPATH = (3, 11)
 
@@ -59,10 +57,13 @@ class Search:
         for name in layout.executable_names(self.flavour, self.tree.platform):
             if not is_file(folder / name):
                 continue
-            told = [who for path, who in self.known.items() if same(path, folder / name)]
+            told = [] if _is_environments(folder) else self._told_of(folder / name)
             found = told[0] if told else self.identify(folder / name)
             return found if isinstance(found, Interpreter) else None
         return None
+
+    def _told_of(self, executable: Path) -> list[Interpreter | Silence]:
+        return [who for path, who in self.known.items() if same(path, executable)]
 
     def fits(self, candidate: Interpreter | Silence, where: str) -> Interpreter | None:
         """The candidate if it can be the base; else why not goes on record."""
@@ -83,7 +84,7 @@ class Search:
     def by_links(self) -> tuple[Interpreter, str] | None:
         """An absolute link out of the environment names the base, word for word as its creator was called."""
         for file in self.tree.interpreters:
-            if not file.target or not os.path.isabs(file.target) or self.inside(Path(file.target)):
+            if not file.target or not Path(file.target).is_absolute() or self.inside(Path(file.target)):
                 continue
             target = Path(file.target)
             found = self.fits(self._base_of(self.identify(target)), f"{file.path} -> {target}")
@@ -113,7 +114,7 @@ class Search:
         return path.is_relative_to(self.venv) or path.is_relative_to(_resolved(self.venv))
 
     def by_copy(self, cfg: grammar.Cfg | None) -> tuple[Interpreter, str] | None:
-        """A copied POSIX executable is the very file that lies at home; if not, asked from outside, it names its base."""
+        """A copied POSIX executable is the very file at home; if not, asked from outside, it names its base."""
         if self.tree.platform == "windows":
             return None  # the Windows copy is a launcher that carries no base (measured)
         for file in self.tree.interpreters:
@@ -176,6 +177,11 @@ class Search:
             self.looked.append(f"search of the PATH and of the usual places for Python {self.flavour}: none")
         exact = [candidate for candidate in found if candidate.version == self.tree.patch]
         return tuple(exact if len(exact) == 1 else found), f"the only Python {self.flavour} of this machine"
+
+
+def _is_environments(folder: Path) -> bool:
+    """Whether a folder of executables is an environment's: there the same file answers as somebody else."""
+    return any(is_file(place / layout.CFG) for place in (folder, folder.parent))
 
 
 def _equal(original: Path, copy: File) -> bool:

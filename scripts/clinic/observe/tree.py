@@ -39,6 +39,13 @@ def look_at(path: Path) -> File:
     return File(path, "file", size=status.st_size, mode=status.st_mode, magic=_magic(path), modified=status.st_mtime)
 
 
+def look_at_root(venv: Path) -> File:
+    """The environment's own folder: unreadable where its entries may not be looked at."""
+    root = look_at(venv)
+    is_closed = root.kind in {"directory", "link"} and is_folder(venv) and not os.access(venv, os.R_OK | os.X_OK)
+    return File(venv, "unreadable") if is_closed else root
+
+
 def _look_at_link(path: Path, status: os.stat_result) -> File:
     try:
         target = os.readlink(path)  # noqa: PTH115 - word for word
@@ -59,7 +66,7 @@ def read_cfg(venv: Path, platform: Platform) -> CfgFile:
     raw, error = _read(file)
     stray = look_at(layout.scripts_folder(venv, platform) / layout.CFG)
     stray_raw, _ = _read(stray)
-    return CfgFile(file, raw, error, stray if stray.kind != "missing" else None, stray_raw)
+    return CfgFile(file, raw, error, stray if stray.kind not in {"missing", "unreadable"} else None, stray_raw)
 
 
 def _read(file: File) -> tuple[bytes | None, str]:

@@ -1,6 +1,6 @@
 """The server's commands without Invoke: what `ai/server_manager.py` hands over to.
 
-python -m clinic.service start | stop | restart | status | logs
+python -m clinic.service start | stop | restart | status | logs | keep-alive
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from clinic.model import Result
+    from clinic.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="server_manager.py", description="Start, stop, restart or look at the Interface Bridge."
     )
-    parser.add_argument("verb", choices=["start", "stop", "restart", "status", "logs"])
+    parser.add_argument("verb", choices=["start", "stop", "restart", "status", "logs", "keep-alive"])
     parser.add_argument("--json", action="store_true", help="print the JSON envelope on stdout, nothing else")
     parser.add_argument("-f", "--config", metavar="FILE", help="the settings of another project")
     parser.add_argument("--venv", metavar="PATH", help="the environment's folder (default: the configured one)")
@@ -53,9 +54,22 @@ def _work(given: argparse.Namespace) -> Result:
         "stop": lambda: flow.stop_server(settings, dry_run=given.dry_run),
         "restart": lambda: flow.restart_server(settings, given.venv, dry_run=given.dry_run),
         "status": lambda: flow.server_status(settings),
+        "keep-alive": lambda: _keep_alive(settings, given),
         "logs": lambda: flow.logs(settings, lines=given.lines, follow=live, write=report.line),
     }
     return verbs[given.verb]()
+
+
+def _keep_alive(settings: Settings, given: argparse.Namespace) -> Result:
+    from clinic import flow
+    from clinic.report import live
+
+    display = live.display(as_json=given.json)
+    try:
+        return flow.keep_alive(settings, given.venv, dry_run=given.dry_run, display=display)
+    finally:
+        if display:
+            display.end()
 
 
 if __name__ == "__main__":

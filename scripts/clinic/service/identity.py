@@ -106,6 +106,8 @@ def open_pidfd(identity: Identity) -> int | None:
 
 def readable(descriptor: int, timeout: float) -> bool:
     """Wait at most `timeout` seconds until a descriptor is readable, as a pidfd can when its process ends."""
+    if sys.platform == "win32":
+        raise OSError("no pidfd on this platform")
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     return bool(poller.poll(max(0.0, timeout) * 1000))

@@ -65,7 +65,7 @@ def start(settings: Settings, given: With, on_wait: OnWait = None) -> Launched:
     log = logs.open_for_append(settings.service.log_file)
     try:
         log_start = logs.size(settings.service.log_file)
-        _remember(settings, wanted="up", mode=given.mode, launch=launch, last_reason="")
+        _remember(settings, wanted="up", mode=given.mode, launch=launch, last_reason="", stopgap=given.stopgap)
         child = _spawn(settings, given, launch, log)
     finally:
         os.close(log)

@@ -30,7 +30,7 @@ def start(
     python: Path,
     venv: Path,
     *,
-    mode: str = "debug",
+    mode: str | None = None,
     stopgap: str = "",
     on_wait: OnWait = None,
 ) -> Status:
@@ -39,7 +39,7 @@ def start(
     One that runs already is left alone: `changed` is False. Raises RefusedError when the port is a stranger's
     (nothing is touched), FailedError with the reason when it does not come up, BusyError beside another run.
     """
-    given = With(python, venv, mode, stopgap)
+    given = With(python, venv, mode or memory.recall(settings).mode, stopgap)
     with _locked(settings, "start"):
         found = find.server(settings)
         there = _already(settings, found.record, on_wait) if found.kind == "ours" and found.record else None
@@ -49,8 +49,8 @@ def start(
         return _start(settings, given, on_wait)
 
 
-def stop(settings: Settings) -> Status:
-    """Stop the server and all that it started: asked first, forced after `stop_timeout`.
+def stop(settings: Settings, *, grace: float | None = None) -> Status:
+    """Stop the server and all that it started: asked first, forced after `grace` seconds (`stop_timeout`).
 
     Nothing to stop is fine.
     Raises FailedError when somebody of it lives on, RefusedError where we may not signal it.
@@ -58,7 +58,7 @@ def stop(settings: Settings) -> Status:
     notes = _want_down(settings)  # first, so that no monitor and no start works against us
     with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
         _want_down(settings)  # a start that held the lock may have written over it
-        changed, more = _stop(settings)
+        changed, more = _stop(settings, grace)
         _want_down(settings, record="", last_reason="stopped on request")
     return replace(status(settings), changed=changed, notes=notes + more)
 
@@ -120,8 +120,8 @@ def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | No
 
 def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     """Clear the way, start, and say what came of it. The lock is held."""
-    notes = _clear_way(settings)
-    _refuse_taken(settings)
+    notes = clear_way(settings)
+    refuse_taken(settings)
     begun = launch.start(settings, given, on_wait)
     begun.child.release()
     pid, known = begun.record.server.pid, memory.recall(settings)
@@ -141,7 +141,7 @@ def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     )
 
 
-def _clear_way(settings: Settings) -> tuple[str, ...]:
+def clear_way(settings: Settings) -> tuple[str, ...]:
     """End what a dead server left behind and put its pid file away, or refuse where it is not ours."""
     found = find.server(settings)
     left = find.orphans(settings, found)
@@ -159,7 +159,7 @@ def _clear_way(settings: Settings) -> tuple[str, ...]:
     return tuple(f"Ended process {each.pid}, left by an earlier server." for each in left)
 
 
-def _refuse_taken(settings: Settings) -> None:
+def refuse_taken(settings: Settings) -> None:
     service = settings.service
     if ports.is_free(service.host, service.port):
         return
@@ -171,16 +171,17 @@ def _refuse_taken(settings: Settings) -> None:
     )
 
 
-def _stop(settings: Settings) -> tuple[bool, tuple[str, ...]]:
+def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[str, ...]]:
     """End our server or its remains; returns whether there was any, and notes. The lock is held."""
     found = find.server(settings)
+    patience = settings.service.stop_timeout if grace is None else grace
     if found.kind == "ours" and found.record:
         leader = found.record.leader
         targets = [leader if identity.alive(leader) else found.record.server]
-        ended = _permitted(lambda: stopping.end(targets[0], settings.service.stop_timeout))
+        ended = _permitted(lambda: stopping.end(targets[0], patience))
     else:
         targets = find.orphans(settings, found)
-        ended = _permitted(lambda: stopping.end_all(targets, settings.service.stop_timeout))
+        ended = _permitted(lambda: stopping.end_all(targets, patience))
     if ended.left:
         pids = ", ".join(str(each.pid) for each in ended.left)
         raise FailedError("cannot-stop", f"Process {pids} lives on although it was killed.", f"look at it: ps {pids}")

@@ -25,7 +25,7 @@ Wanted = Literal["up", "down"]
 
 @dataclass(frozen=True)
 class Memory:
-    """`wanted` is None before the first start. `record` is the pid file's text."""
+    """`wanted` is None before the first start. `record` is the pid file's text, `stopgap` the last start's."""
 
     wanted: Wanted | None = None
     mode: str = "debug"
@@ -33,6 +33,7 @@ class Memory:
     last_reason: str = ""
     launch: str = ""
     record: str = ""
+    stopgap: str = ""
 
 
 def folder(settings: Settings) -> Path:
@@ -71,7 +72,7 @@ def keep(settings: Settings, **changes: Any) -> Memory:
 
 
 def _checked(told: Memory) -> Memory:
-    texts = [told.mode, told.last_reason, told.launch, told.record]
+    texts = [told.mode, told.stopgap, told.last_reason, told.launch, told.record, told.stopgap]
     kinds = {type(text) for text in texts} | {type(told.restarts)}
     if kinds != {str, int} or told.wanted not in {"up", "down", None}:
         raise TypeError("not a memory")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -138,7 +139,7 @@ def _judge(record: Record, info: os.stat_result, name: str) -> Reading:
 
 def _trusted(info: os.stat_result, pid: int) -> bool:
     """Whether the file was written by us, by root, or by the user whose process it names."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return True
     try:
         owner = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - one call, often made

@@ -107,7 +107,9 @@ def _force(processes: Iterable[Identity]) -> Ended:
     living = _living(processes)
     if not living:
         return Ended(forced=False)
-    kill = signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM  # there TerminateProcess
+    kill = signal.SIGTERM  # on Windows that is TerminateProcess
+    if sys.platform != "win32":
+        kill = signal.SIGKILL
     for each in list(living):
         living += family(everyone(), each)  # asked before it dies: afterwards nobody knows whose they were
         identity.send(each, kill)

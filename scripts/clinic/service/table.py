@@ -112,7 +112,9 @@ def _look_psutil(pid: int) -> Row | None:
             begun = process.create_time()
             state = states.get(process.status(), "R")
             parent = process.ppid()
-        session = 0 if sys.platform == "win32" else os.getsid(pid)
+        session = 0
+        if sys.platform != "win32":
+            session = os.getsid(pid)
     except (psutil.Error, OSError):
         return None
     return Row(Identity(pid, f"{begun:.2f}"), state, parent, session, begun)

@@ -1,0 +1,165 @@
+"""Keeping the server up: the monitor below, and above it what it asks about the environment and whom it tells."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clinic.anatomy import layout
+from clinic.errors import ClinicError
+from clinic.flow.patient import Patient, judge, patient
+from clinic.model import Finding, Result
+from clinic.records import Records
+from clinic.service.care import Look, Scene, Trouble
+from clinic.service.launch import With
+from clinic.settings import Settings
+
+if TYPE_CHECKING:
+    from clinic.service.keepalive import Watched
+
+Venv = str | Path | None
+_CURE = "fix-cfg"  # the one cure that needs no network
+
+
+class Display:
+    """Whoever looks on; the displays of `report.live` show something."""
+
+    def event(self, kind: str, text: str) -> None:
+        """Show something that happened."""
+
+    def scene(self, scene: Scene) -> None:
+        """Show the moment."""
+
+
+def keep_alive(settings: Settings, venv: Venv = None, *, dry_run: bool = False, display: Display | None = None) -> Result:
+    """Watch the server until Ctrl+C, then stop it; death, hanging and a lost pyvenv.cfg are mended meanwhile."""
+    from clinic.service import keepalive, manager
+
+    if dry_run:
+        now = manager.status(settings)
+        first = [] if now.state == "running" else ["start the server"]
+        plan = [*first, f"check {settings.service.url} every {settings.keep_alive.interval:g} s until Ctrl+C"]
+        return Result("keep-alive", "planned", 0, {**now.as_json(), "plan": plan})
+    herald = _Herald(Records(settings.records), display or Display())
+    return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald))
+
+
+def _told(settings: Settings, watched: Watched) -> Result:
+    data = {
+        **watched.status.as_json(),
+        "url": settings.service.url,
+        "log_file": settings.service.log_file,
+        "watched_seconds": round(watched.seconds, 1),
+        "checks_made": watched.checks,
+        "restarts": watched.restarts,
+        "check_gaps": list(watched.check_gaps),
+    }
+    return Result("keep-alive", "healthy", 0, data, notes=watched.status.notes)
+
+
+class _Herald:
+    """Events go to the records and to the display; a record that cannot be written ends nothing."""
+
+    def __init__(self, records: Records, display: Display) -> None:
+        self._records, self._display = records, display
+
+    def event(self, kind: str, text: str, **details: object) -> None:
+        with contextlib.suppress(OSError):
+            self._records.event(f"keep-alive:{kind}", text=text, **details)
+        self._display.event(kind, text)
+
+    def scene(self, scene: Scene) -> None:
+        self._display.scene(scene)
+
+
+class _Care:
+    """Looks after the environment on the monitor's behalf, and heals with what needs no network."""
+
+    def __init__(self, settings: Settings, venv: Venv) -> None:
+        self._settings, self._venv = settings, venv
+
+    def before_start(self) -> Look:
+        """A glance: what is fatal and can be seen without running anything."""
+        return self._looked(_fatal)
+
+    def diagnose(self) -> Look:
+        """The whole look."""
+        return self._looked(_sick)
+
+    def _looked(self, find: Callable[[Patient], tuple[Finding, ...]]) -> Look:
+        who = patient(self._settings, self._venv)
+        given = With(layout.python_in(who.venv), who.venv, self._mode())
+        wrong = find(who)
+        if not wrong:
+            return Look(given)
+        if not all(_CURE in finding.cured_by for finding in wrong):
+            return Look(given, trouble=_trouble(who, wrong))
+        return self._healed(who, given)
+
+    def _healed(self, who: Patient, given: With) -> Look:
+        from clinic.flow.repair import fix_cfg
+
+        begun = time.monotonic()
+        try:
+            result = fix_cfg(self._settings, self._venv)
+        except ClinicError as error:
+            if error.exit_code == 4:  # noqa: PLR2004 - another run repairs: wait for it
+                raise
+            return Look(given, trouble=Trouble.of(error))
+        left = _fatal(who)
+        if left:
+            return Look(given, trouble=_trouble(who, left))
+        receipts = result.data.get("receipts") or []
+        named = f", receipt {receipts[0].id}" if receipts else ""
+        if result.outcome == "unchanged":
+            return Look(given)
+        return Look(given, (f"{who.venv.name}/pyvenv.cfg restored in {time.monotonic() - begun:.2f} s{named}",))
+
+    def _mode(self) -> str:
+        from clinic.service import memory
+
+        return memory.recall(self._settings).mode
+
+    def traces(self) -> object:
+        """Return when and as what the files were last seen on which a start depends."""
+        who = patient(self._settings, self._venv)
+        return tuple(_seen(path) for path in self._watched(who.venv))
+
+    def _watched(self, venv: Path) -> Iterator[Path]:
+        python = layout.python_in(venv)
+        yield from (venv, venv / layout.CFG, python.parent, python)
+        yield from venv.glob("[Ll]ib*/*/site-packages" if os.name != "nt" else "Lib/site-packages")
+        if self._settings.file:
+            yield self._settings.file
+        yield from sorted(self._settings.service.cwd.glob("*.py"))
+        yield from sorted(self._settings.service.cwd.glob("*/*.py"))
+
+
+def _seen(path: Path) -> tuple[str, int, int, int]:
+    try:
+        info = path.stat()
+    except OSError:
+        return (str(path), 0, 0, 0)
+    return (str(path), info.st_mtime_ns, info.st_ino, info.st_mode)
+
+
+def _fatal(who: Patient) -> tuple[Finding, ...]:
+    from clinic.checks import examine
+    from clinic.observe import glance
+
+    return tuple(finding for finding in examine(glance(who.venv)) if finding.severity == "fatal")
+
+
+def _sick(who: Patient) -> tuple[Finding, ...]:
+    from clinic.checks import examine
+
+    return tuple(finding for finding in examine(who.look()) if finding.severity != "advice")
+
+
+def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
+    best = next((option.id for option in judge(who, who.look()).options if option.recommended), "diagnose")
+    return Trouble(wrong[0].code, f"The environment is the cause: {wrong[0].evidence[0]}.", f"invoke {best}{who.flags}")

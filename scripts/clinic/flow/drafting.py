@@ -1,0 +1,191 @@
+"""Deciding on a rebuild before anything is touched: which interpreter, which packages, from where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinic import interpreters
+from clinic.anatomy import cfg as grammar
+from clinic.anatomy import lock
+from clinic.drift import Drift, drift
+from clinic.errors import RefusedError
+from clinic.facts import Facts, Flavour, Interpreter
+from clinic.flow.patient import Patient
+from clinic.remedies import as_installed as was_there
+from clinic.remedies import foreign, proof
+from clinic.remedies.fix_cfg import system_site_choice
+from clinic.remedies.install import Source
+from clinic.remedies.rebuild import Draft
+from clinic.settings import Settings
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The flags of a rebuild."""
+
+    python: str | None = None
+    requirements: Path | None = None
+    wheelhouse: Path | None = None
+    hashes: bool = True
+    as_installed: bool = False
+    yes: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An interpreter, and why it."""
+
+    base: Interpreter
+    why: str
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What goes in. `notes` are for people; `unhashed` names what no hash can be had for."""
+
+    sources: tuple[Source, ...]
+    wanted: tuple[tuple[str, str], ...]
+    drift: Drift
+    notes: tuple[str, ...] = ()
+    unhashed: tuple[str, ...] = field(default=())
+
+
+def choose(settings: Settings, facts: Facts | None, spec: str | None) -> Choice:
+    """The interpreter to build with: the one that was named, the patient's own, else the first of the settings."""
+    if spec is not None:
+        named = _first(str(Path(spec).absolute()) if os.sep in spec else spec)
+        if named is None:
+            raise RefusedError(
+                "python-missing",
+                f"--python {spec}: there is no such CPython on this machine. Nothing was touched.",
+                "invoke rebuild, for the one it was made for",
+            )
+        return Choice(named, f"--python {spec}")
+    if facts and facts.flavour and (own := _own(facts, facts.flavour)):
+        return own
+    for each in settings.environment.python:
+        if found := _first(each):
+            lost = f"; Python {facts.flavour}, which it was made for, is not here" if facts and facts.flavour else ""
+            return Choice(found, f"the first of clinic.environment.python that is here{lost}")
+    raise RefusedError(
+        "python-missing",
+        f"None of {', '.join(settings.environment.python)} is on this machine. Nothing was touched.",
+        "install one of them, or: invoke rebuild --python SPEC",
+    )
+
+
+def _own(facts: Facts, flavour: Flavour) -> Choice | None:
+    base = facts.search.base
+    if base and base.flavour == flavour:
+        return Choice(base, f"its own base: {facts.search.proof}")
+    found = _first(str(flavour))
+    return Choice(found, f"it was made for Python {flavour}") if found else None
+
+
+def _first(spec: str) -> Interpreter | None:
+    found: Iterator[Interpreter] = interpreters.find(spec)
+    return next((each for each in found if each.implementation == "cpython"), None)
+
+
+def requirements(settings: Settings, wish: Wish) -> Path:
+    """The lock to install; refused where it is not there, or holds what could not be verified."""
+    path = wish.requirements or settings.environment.requirements
+    try:
+        loose = lock.unpinned(path)
+    except (OSError, UnicodeDecodeError) as error:
+        told = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise RefusedError(
+            "lock-missing", f"{path} cannot be read: {told}. Nothing was touched.", "nox -s lock"
+        ) from error
+    if loose and wish.hashes:
+        raise RefusedError(
+            "lock-unhashed",
+            f"{path.name} has lines without a version and a hash ({len(loose)}, the first: {loose[0]}), so nothing"
+            " could tell whether what is installed is what was meant. Nothing was touched.",
+            "compile it with hashes: nox -s lock; or take the risk: invoke rebuild --no-hashes",
+        )
+    if wish.wheelhouse and not wish.wheelhouse.is_dir():
+        raise RefusedError(
+            "wheelhouse-missing",
+            f"--wheelhouse {wish.wheelhouse}: there is no such folder. Nothing was touched.",
+            "nox -s wheelhouse fills one from the lock",
+        )
+    return path
+
+
+def packages(who: Patient, facts: Facts | None, wish: Wish, path: Path, base: Interpreter, folder: Path) -> Packages:
+    """What to install into an environment of this base. `folder` takes a requirements file if one must be written."""
+    pins = lock.read(path)
+    locked = lock.wanted(pins, base.flavour)
+    installed = facts.tree.distributions if facts and facts.tree else ()
+    have = [(each.name, each.version) for each in installed]
+    differs = drift(have, locked) if facts and facts.tree else Drift()
+    source = Source(path, wish.hashes, wish.hashes or not lock.unpinned(path), wish.wheelhouse, wish.offline)
+    if not wish.as_installed:
+        return Packages((source,), locked, differs)
+    things, lost = was_there.wanted(installed, (who.snapshot or {}).get("distributions", {}))
+    if not things:
+        raise RefusedError(
+            "nothing-installed",
+            f"Neither metadata nor a snapshot tells what was installed in {who.venv}. Nothing was touched.",
+            "invoke rebuild",
+        )
+    hashes, bare = was_there.hashed(things, pins, base, source, folder)
+    if bare and wish.hashes:
+        raise RefusedError(
+            "no-hash",
+            f"No hash can be had for {', '.join(map(str, bare))}, so it could not be verified. Nothing was touched.",
+            "invoke rebuild --as-installed --no-hashes installs these without; invoke rebuild follows the lock",
+        )
+    notes = (f"from the last snapshot, since metadata no longer tells: {', '.join(lost)}",) if lost else ()
+    with_hash = [thing for thing in things if thing.name in hashes]
+    sources = []
+    if with_hash:
+        file = was_there.write(with_hash, hashes, folder / "as-installed.txt")
+        sources.append(Source(file, hashes=True, wheelhouse=wish.wheelhouse, offline=wish.offline))
+    if bare:
+        file = was_there.write(bare, {}, folder / "as-installed-without-hashes.txt")
+        sources.append(Source(file, hashes=False, wheelhouse=wish.wheelhouse, offline=wish.offline))
+    pairs = tuple((thing.name, thing.version) for thing in things)
+    return Packages(tuple(sources), pairs, differs, notes, tuple(map(str, bare)))
+
+
+def draft(who: Patient, facts: Facts | None, choice: Choice, chosen: Packages) -> Draft:
+    """Everything that the new environment is to be."""
+    settings = who.settings
+    old = grammar.parse(facts.cfg.raw) if facts and facts.cfg and facts.cfg.raw else None
+    include, _ = system_site_choice(settings.environment.system_site_packages, who.snapshot, old)
+    had_pip = any(each.name == "pip" for each in facts.tree.distributions) if facts and facts.tree else False
+    return Draft(
+        venv=who.venv,
+        base=choice.base,
+        sources=chosen.sources,
+        expected=proof.Expected(
+            base=choice.base,
+            distributions=chosen.wanted,
+            imports=_imports(who, chosen),
+            module=proof.service_module(settings.service.command),
+        ),
+        include=include,
+        prompt=_prompt(facts, old),
+        # An environment whose people call its pip keeps one; others (uv's) never had it, and the lock rules.
+        pip=had_pip and not any(name == "pip" for name, _ in chosen.wanted) and choice.base.version >= (3, 9),
+        foreign=tuple(foreign.foreign(who.venv)) if who.venv.is_dir() and not who.venv.is_symlink() else (),
+    )
+
+
+def _imports(who: Patient, chosen: Packages) -> tuple[str, ...]:
+    """What the service imports; of another environment with another lock only its packages are known."""
+    own_lock = {source.requirements for source in chosen.sources} == {who.settings.environment.requirements}
+    return who.settings.environment.imports if who.own or own_lock else ()
+
+
+def _prompt(facts: Facts | None, old: grammar.Cfg | None) -> str | None:
+    told = old.first("prompt") if old else None
+    if told and told[:1] == told[-1:] and told[:1] in {"'", '"'}:
+        told = told[1:-1]
+    return told or (facts.tree.prompt if facts and facts.tree else None)

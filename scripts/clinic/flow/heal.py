@@ -1,0 +1,219 @@
+"""`heal`: look deep, apply the cheapest remedies that suffice, look again, escalate, serve again, prove it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinic import plan
+from clinic.checks import CHECKS
+from clinic.errors import ClinicError, RefusedError
+from clinic.facts import Facts
+from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.flow.repair import locked, told
+from clinic.flow.server_again import again, wish
+from clinic.model import Diagnosis, Finding, OutcomeWord, Receipt, Result
+from clinic.report.progress import Steps
+from clinic.settings import Settings
+
+if TYPE_CHECKING:
+    from clinic.service.status import Status
+
+ROUNDS = 3
+"""How often it looks and acts: what three rounds do not cure, a fourth would not."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the person allows: `only` and `skip` are finding codes, empty `only` means all."""
+
+    rebuild: bool = True
+    wheelhouse: str | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+
+Cure = Callable[["Case"], Result]
+
+
+def _by(room: str, name: str, *, offline: bool = False) -> Cure:
+    """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
+
+    def cure(case: Case) -> Result:
+        apply = getattr(importlib.import_module(f"clinic.flow.{room}"), name)
+        more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
+        result: Result = apply(case.who.settings, None if case.who.own else case.who.venv, **more)
+        return result
+
+    return cure
+
+
+CURES: Mapping[str, Cure] = {
+    "fix-cfg": _by("repair", "fix_cfg"),
+    "rebuild": _by("rebuild", "rebuild", offline=True),
+}
+"""How each remedy that `plan` can choose is applied."""
+
+
+@dataclass
+class Case:
+    """One healing: whom, within which limits, and what came of it so far."""
+
+    who: Patient
+    wish: Wish
+    shown: Steps
+    receipts: list[Receipt] = field(default_factory=list)
+    errors: list[ClinicError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    spent: set[str] = field(default_factory=set)
+    """Remedies that were refused or did not hold."""
+
+    def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
+        """What to apply now, cheapest first."""
+        without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
+        known = facts.search.base is not None
+        return plan.course(self.chosen(diagnosis.findings), base_known=known, without=without)
+
+    def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """The damages to cure: what makes it sick, or what was named by hand."""
+        return tuple(
+            finding
+            for finding in findings
+            if finding.code not in self.wish.skip
+            and (finding.code in self.wish.only if self.wish.only else finding.severity != "advice")
+        )
+
+    def apply(self, remedy: str) -> bool:
+        """Apply one remedy; whether anything changed. One that fails or refuses is spent: the next round escalates."""
+        self.shown.step(f"Applying {remedy}")
+        try:
+            result = CURES[remedy](self)
+        except ClinicError as error:
+            self.errors.append(error)
+            self.spent.add(remedy)
+            return False
+        done: list[Receipt] = list(result.data.get("receipts", []))
+        self.receipts += done
+        self.notes += result.notes
+        self.errors += result.errors
+        if result.exit_code or not done:
+            self.spent.add(remedy)
+        return bool(done)
+
+
+def heal(  # noqa: PLR0913 - one parameter a flag
+    settings: Settings,
+    venv: str | Path | None = None,
+    *,
+    rebuild: bool = True,
+    wheelhouse: str | None = None,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    dry_run: bool = False,
+    progress: Steps | None = None,
+) -> Result:
+    """Cure what is found, serve again if that was wanted, and end with the quick checklist."""
+    asked = Wish(rebuild, wheelhouse, _known(only, "--only"), _known(skip, "--except"))
+    case = Case(patient(settings, venv), asked, progress or Steps())
+    with locked(case.who.records, "heal", dry_run=dry_run) as recovered:
+        case.notes += told(recovered)
+        case.shown.step("Looking at the environment and the server")
+        facts, before, server = _look(case.who)
+        if dry_run:
+            return _planned(case, facts, before, server)
+        after, facts = _rounds(case, facts, before)
+        return _ended(case, before, after, facts, server)
+
+
+def _known(codes: Sequence[str], flag: str) -> tuple[str, ...]:
+    known = {check.code for check in CHECKS}
+    for code in codes:
+        if code not in known:
+            near = difflib.get_close_matches(code, known, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else "invoke diagnose --list"
+            raise RefusedError("unknown-code", f"{flag} {code}: there is no such finding.", hint)
+    return tuple(codes)
+
+
+def _look(who: Patient) -> tuple[Facts, Diagnosis, Status]:
+    """The environment and the server at once: both looks mostly wait."""
+    from clinic.service import manager
+
+    with ThreadPoolExecutor(1) as pool:
+        server = pool.submit(manager.status, who.settings)
+        facts = who.look()
+        return facts, judge(who, facts), server.result()
+
+
+def _rounds(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Diagnosis, Facts]:
+    """Act and look again until nothing is left that somebody can cure, three times at most."""
+    for _ in range(ROUNDS):
+        course = case.course(facts, diagnosis)
+        if not course:
+            break
+        if any([case.apply(remedy) for remedy in course]):
+            case.shown.step("Looking again")
+            facts = case.who.look()
+            diagnosis = judge(case.who, facts)
+    return diagnosis, facts
+
+
+def _ended(case: Case, before: Diagnosis, after: Diagnosis, facts: Facts, server: Status) -> Result:
+    """Serve again, go through the quick checklist, and leave a document where anything was found."""
+    from clinic.flow.check import quick_checks
+
+    mended = any(receipt.outcome == "done" for receipt in case.receipts)
+    wanted = wish(server, mended=mended, fit=not any(f.severity == "fatal" for f in after.findings))
+    now = again(case.who, server, wanted, case.shown, case.errors)
+    case.shown.step("Going through the quick checklist")
+    checks = quick_checks(case.who, facts, after.findings, on_result=lambda check: case.shown.detail(check.title))
+    case.shown.done()
+    failed = after.sick or wanted.failed or any(check.status == "fail" for check in checks)
+    found = before.sick or bool(case.receipts) or wanted.verb != ""
+    word: OutcomeWord = "sick" if failed else "cured" if found else "unchanged"
+    data: dict[str, Any] = {
+        "before": as_data(before),
+        "after": as_data(after),
+        "receipts": case.receipts,
+        "checks": checks,
+        "server": {"state": now.state, "pid": now.pid, "done": wanted.said or "left alone"},
+    }
+    result = Result("heal", word, int(failed), data, tuple(case.errors) if failed else (), notes=_notes(case, failed))
+    return _archived(case.who, result) if found or failed else result
+
+
+def _notes(case: Case, failed: bool) -> tuple[str, ...]:  # noqa: FBT001 - its one caller names it
+    passed = () if failed else tuple(f"{error.code}: {error.message}" for error in case.errors)
+    return (*case.notes, *passed)
+
+
+def _archived(who: Patient, result: Result) -> Result:
+    from dataclasses import replace
+
+    from clinic.report import incident
+
+    try:
+        path = incident.write(who.settings.records, result)
+    except ClinicError as error:
+        return replace(result, notes=(*result.notes, error.message))
+    return replace(result, data={**result.data, "incident": path})
+
+
+def _planned(case: Case, facts: Facts, before: Diagnosis, server: Status) -> Result:
+    course = case.course(facts, before)
+    cured = {f.code for f in case.chosen(before.findings) if set(f.cured_by) & set(course)}
+    left = [f for f in before.findings if f.severity != "advice" and f.code not in cured]
+    steps = [f"{name}: {_cures(name, case.chosen(before.findings))}" for name in course]
+    wanted = wish(server, mended=bool(course), fit=not any(f.severity == "fatal" for f in left))
+    steps += [wanted.plan] if wanted.plan else []
+    data = {"before": as_data(before), "plan": steps, "receipts": []}
+    return Result("heal", "planned", int(bool(left)), data, notes=tuple(case.notes))
+
+
+def _cures(remedy: str, findings: Sequence[Finding]) -> str:
+    return "cures " + ", ".join(finding.code for finding in findings if remedy in finding.cured_by)

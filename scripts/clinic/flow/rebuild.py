@@ -1,0 +1,211 @@
+"""Rebuilding: look, decide, build beside, prove, swap, look again; or leave everything as it was."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clinic import fs, interpreters
+from clinic.anatomy import layout
+from clinic.anatomy.there import is_folder
+from clinic.errors import ClinicError, FailedError
+from clinic.facts import Facts, Self
+from clinic.flow import drafting
+from clinic.flow.drafting import Choice, Packages, Wish
+from clinic.flow.handover import Handover
+from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.flow.repair import locked, told
+from clinic.model import Diagnosis, Receipt, Result
+from clinic.observe import observe
+from clinic.remedies import ground, staging
+from clinic.remedies import rebuild as remedy
+from clinic.remedies.rebuild import Built, Draft, Shown
+from clinic.report.progress import Steps
+from clinic.settings import Settings
+
+
+def rebuild(
+    settings: Settings,
+    venv: str | Path | None = None,
+    *,
+    python: str | None = None,
+    requirements: str | Path | None = None,
+    wheelhouse: str | Path | None = None,
+    no_hashes: bool = False,
+    as_installed: bool = False,
+    yes: bool = False,
+    offline: bool = False,
+    dry_run: bool = False,
+    progress: Shown | None = None,
+) -> Result:
+    """A new environment from the lock in the place of the old one, which is kept for `invoke undo`.
+
+    Raises RefusedError before anything is touched, FailedError after everything was put back.
+    """
+    # Its import takes as long as the whole look at the patient; the look mostly waits.
+    threading.Thread(target=importlib.import_module, args=("virtualenv.run",), daemon=True).start()
+    wish = Wish(
+        python, _absolute(requirements), _absolute(wheelhouse), not no_hashes, as_installed, yes, offline
+    )
+    return _Run(settings, venv, wish, progress or Steps()).perform(dry_run=dry_run)
+
+
+def _absolute(path: str | Path | None) -> Path | None:
+    return Path(path).expanduser().absolute() if path is not None else None
+
+
+@dataclass
+class _Run:
+    """One rebuild, step by step; each step leaves what the next needs."""
+
+    settings: Settings
+    venv: str | Path | None
+    wish: Wish
+    shown: Shown
+
+    def perform(self, *, dry_run: bool) -> Result:
+        path = drafting.requirements(self.settings, self.wish)
+        who = patient(self.settings, self.venv)
+        ground.refuse_unsafe(who.venv, self.settings, own=who.own, yes=self.wish.yes)
+        with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+            self.shown.step("Looking at what is there")
+            facts = who.look(imports=False)
+            choice = drafting.choose(self.settings, facts, self.wish.python)
+            who, facts = self._placed(who, facts, choice)
+            before = _in_background(lambda: judge(who, _with_imports(who, facts)))
+            if dry_run:
+                return self._planned(who, facts, choice, path, before())
+            for left in staging.leftovers(who.venv, who.records.folder):
+                staging.discard(left)
+            place = staging.begin(who.venv, who.records.folder)
+            try:
+                return self._done(who, facts, choice, path, place, before, told(recovered))
+            finally:
+                staging.discard(place.folder)
+
+    def _placed(self, who: Patient, facts: Facts, choice: Choice) -> tuple[Patient, Facts]:
+        """A first environment is named for its interpreter."""
+        free = self.venv is None and self.settings.environment.path is None
+        if not free or layout.locate(self.settings.root, None) is not None:
+            return who, facts
+        new = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
+        return new, new.look(imports=False)
+
+    def _planned(self, who: Patient, facts: Facts, choice: Choice, path: Path, before: Diagnosis) -> Result:
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory(prefix="clinic-") as folder:
+            chosen = drafting.packages(who, facts, self.wish, path, choice.base, Path(folder))
+        draft = drafting.draft(who, facts, choice, chosen)
+        count = len(chosen.wanted)
+        steps = [
+            f"make an environment of {choice.base.executable} ({choice.base.dotted}) beside {who.venv}: {choice.why}",
+            f"install {count} distribution{'s' if count != 1 else ''} of {path}",
+            *(f"carry over {each}" for each in draft.foreign),
+            "prove it, keep the old one in the stash, put the new one into its place",
+            *(["restart the server"] if Handover(self.settings, who.venv).running else []),
+        ]
+        data = {"before": as_data(before), "plan": steps, "drift": chosen.drift.as_json(), "receipts": []}
+        return Result(remedy.NAME, "planned", 0, data, notes=chosen.notes)
+
+    def _done(  # noqa: PLR0913 - what the steps before have left
+        self,
+        who: Patient,
+        facts: Facts,
+        choice: Choice,
+        path: Path,
+        place: staging.Staging,
+        before: Callable[[], Diagnosis],
+        notes: tuple[str, ...],
+    ) -> Result:
+        chosen = drafting.packages(who, facts, self.wish, path, choice.base, place.folder)
+        draft = drafting.draft(who, facts, choice, chosen)
+        built = remedy.build(draft, place, self.shown)
+        receipt, after = self._swapped(who, draft, built)
+        removed = remedy.forget_older(who.records, who.venv, receipt.id)
+        data = {
+            "before": as_data(before()),
+            "after": as_data(after),
+            "receipts": [receipt],
+            **_story(choice, chosen, built, receipt),
+            "removed": removed,
+        }
+        sick = after.sick
+        notes += (f"interpreter: {choice.base.executable} ({choice.base.dotted}), {choice.why}", *chosen.notes)
+        return Result(remedy.NAME, "sick" if sick else "cured", int(sick), data, notes=notes)
+
+    def _swapped(self, who: Patient, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
+        """Two renames, a last look, and the server's restart; put back if any of these fails."""
+        server = Handover(self.settings, who.venv)
+        self.shown.step("Putting it into its place")
+        server.before()
+        change = who.records.transaction(remedy.NAME, who.venv, base=str(draft.base.executable))
+        try:
+            with change:
+                remedy.swap(change, built)
+                after = judge(who, _look(who, draft))
+                _must_be_well(after)
+                change.proved()
+                if server.running:
+                    self.shown.step("Restarting the server")
+                    server.after()
+                return change.commit(), after
+        except BaseException as error:
+            told_of_server = server.back()
+            if not isinstance(error, ClinicError):
+                raise
+            raise FailedError(
+                error.code, f"{error.message} The old environment is back.{told_of_server}", error.hint
+            ) from error
+
+
+def _look(who: Patient, draft: Draft) -> Facts:
+    """The look at the final path. Imports were tried a moment ago on the very same files; a rename changes none."""
+    return observe(
+        who.venv,
+        locked=lambda _flavour: draft.expected.distributions,
+        base=draft.base.executable,
+        wants_system_site=draft.include,
+    )
+
+
+def _must_be_well(after: Diagnosis) -> None:
+    """What a rebuild could have cured speaks against the new environment."""
+    against = [f for f in after.findings if f.severity != "advice" and remedy.NAME in f.cured_by]
+    if against:
+        raise FailedError(
+            "not-proved", f"The new environment did not hold at its place: {against[0].evidence[0]}.", "invoke diagnose"
+        )
+
+
+def _with_imports(who: Patient, facts: Facts) -> Facts:
+    if not (isinstance(facts.me, Self) and facts.me.is_itself and who.imports):
+        return facts
+    return replace(facts, me=interpreters.ask(layout.python_in(who.venv), who.venv, who.imports))
+
+
+def _in_background(work: Callable[[], Diagnosis]) -> Callable[[], Diagnosis]:
+    """Start; what is returned waits for the outcome."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future.result
+
+
+def _story(choice: Choice, chosen: Packages, built: Built, receipt: Receipt) -> dict[str, Any]:
+    kept = receipt.stash
+    return {
+        "interpreter": {"executable": choice.base.executable, "version": choice.base.dotted, "why": choice.why},
+        "installer": built.installer,
+        "drift": chosen.drift.as_json(),
+        "without_hash": list(chosen.unhashed),
+        "carried": list(built.kept.carried),
+        "left": [{"path": path, "why": why} for path, why in built.kept.left],
+        "kept": {"path": kept, "bytes": fs.size_of(kept)} if kept and is_folder(kept) else None,
+    }

@@ -1,0 +1,73 @@
+"""The server after a repair: restarted if it ran, started if it was down through the damage, else left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from clinic.anatomy import layout
+from clinic.errors import ClinicError
+from clinic.flow.patient import Patient
+from clinic.remedies import stopgap
+from clinic.report.progress import Steps
+
+if TYPE_CHECKING:
+    from clinic.service.status import Status
+
+
+@dataclass
+class Wanted:
+    """What is to be done with the server, and how it went."""
+
+    verb: Literal["", "start", "restart"] = ""
+    plan: str = ""
+    said: str = ""
+    failed: bool = False
+
+
+def wish(server: Status, *, mended: bool, fit: bool) -> Wanted:
+    """What to do with a server that was seen in this state before the repair.
+
+    `mended`: something of its environment was changed; `fit`: the environment can carry a server now.
+    """
+    if not fit:
+        return Wanted(failed=server.wanted == "up" and server.state != "running")
+    if server.state in {"running", "starting"}:
+        if server.stopgap:
+            return Wanted("restart", f"restart the server from the environment: that ends the stopgap {server.stopgap}")
+        return Wanted("restart", "restart the server") if mended else Wanted()
+    if server.state == "hung":
+        return Wanted("restart", "restart the server, which does not answer")
+    if server.wanted == "up" and server.state in {"failed", "stale", "stopped", "waiting"}:
+        return Wanted("start", "start the server, which is wanted and down")
+    return Wanted(failed=server.state == "foreign" and server.wanted == "up")
+
+
+def again(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: list[ClinicError]) -> Status:
+    """Do it, and return how the server is then; a stopgap ends once the environment serves, not before."""
+    now = before
+    if wanted.verb:
+        shown.step("Starting the server" if wanted.verb == "start" else "Restarting the server")
+        now = _done(who, before, wanted, errors)
+    if now.state == "running" and not now.stopgap:
+        stopgap.ended(who.settings)
+    return now
+
+
+def _done(who: Patient, before: Status, wanted: Wanted, errors: list[ClinicError]) -> Status:
+    from clinic.service import manager, memory
+
+    python, settings = layout.python_in(who.venv), who.settings
+    seen = manager.status(settings)
+    if seen.state == "running" and not seen.stopgap and seen.pid != before.pid:
+        wanted.said = "started again by the repair"  # a rebuild hands the server over itself, a monitor restarts it
+        return seen
+    act = manager.restart if wanted.verb == "restart" else manager.start
+    try:
+        status = act(settings, python, who.venv, mode=memory.recall(settings).mode)
+    except ClinicError as error:
+        errors.append(error)
+        wanted.failed, wanted.said = True, f"{wanted.verb} failed: {error.code}"
+        return manager.status(settings)
+    wanted.said = f"{wanted.verb}ed"
+    return status

@@ -1,0 +1,96 @@
+"""Where a new environment may be put: what is refused before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from clinic.anatomy import layout
+from clinic.anatomy.there import exists, is_file, is_folder, names_in, same
+from clinic.errors import RefusedError
+from clinic.settings import Settings
+
+
+def refuse_unsafe(venv: Path, settings: Settings, *, own: bool, yes: bool) -> None:
+    """Raise RefusedError where replacing what is at `venv` could harm what is no environment.
+
+    `own` says that the project's settings name this place, `yes` that the person confirmed one outside the project.
+    """
+    for reason, hint in (_vital(venv, settings), _in_the_way(venv), _not_an_environment(venv, own=own)):
+        if reason:
+            raise RefusedError("not-replaceable", f"{reason}. Nothing was touched.", hint)
+    if not (yes or own or _within(venv, settings.root)):
+        raise RefusedError(
+            "outside-project",
+            f"{venv} lies outside of the project {settings.root}. Nothing was touched.",
+            "add --yes if it is to be replaced",
+        )
+
+
+Objection = tuple[str, str]
+_FINE: Objection = ("", "")
+_ELSEWHERE = "invoke rebuild --venv PATH"
+
+
+def _vital(venv: Path, settings: Settings) -> Objection:
+    """Whatever the flags: a folder that holds more than an environment is never moved away."""
+    holds = {
+        "the home folder": Path(os.path.expanduser("~")),  # noqa: PTH111 - Path.home raises where there is none
+        "the project": settings.root,
+        "the records of the clinic": settings.records,
+        "the folder that the service runs in": settings.service.cwd,
+        "the lock": settings.environment.requirements,
+        "the environment that this suite itself runs in": Path(sys.prefix),
+    }
+    for name, place in holds.items():
+        if _within(place, venv):
+            return f"{venv} holds {name} ({place})", _ELSEWHERE
+    if venv.parent == venv or os.path.ismount(venv):
+        return f"{venv} is a mount point", _ELSEWHERE
+    return _FINE
+
+
+def _in_the_way(venv: Path) -> Objection:
+    if venv.is_symlink():
+        if exists(venv):
+            return f"{venv} is a link to {os.path.realpath(venv)}", f"invoke rebuild --venv {os.path.realpath(venv)}"
+        return _FINE  # one that leads nowhere is in nobody's use
+    if exists(venv) and not is_folder(venv):
+        return f"{venv} is not a folder", f"move {venv} away"
+    return _FINE
+
+
+def _not_an_environment(venv: Path, *, own: bool) -> Objection:
+    names = names_in(venv) if is_folder(venv) else []
+    if "conda-meta" in names:
+        return f"{venv} is a conda environment, which conda alone can rebuild", "conda env update"
+    if _is_installation(venv):
+        return f"{venv} is a python installation, not an environment", _ELSEWHERE
+    if names and not own and not layout.has_environment(venv):
+        return f"{venv} is a folder without an environment in it ({names[0]} is there)", _ELSEWHERE
+    return _FINE
+
+
+def _is_installation(venv: Path) -> bool:
+    """A standard library of its own is what an environment has not (links of old virtualenvs apart)."""
+    folders = [venv / "Lib", *(folder for folder, _ in layout.library_folders(venv, "posix"))]
+    return any(is_file(place := folder / "os.py") and not place.is_symlink() for folder in folders) and not exists(
+        venv / layout.CFG
+    )
+
+
+def _within(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder or is that folder, by the spelling given or by where links lead."""
+    pairs = (
+        (os.path.abspath(path), os.path.abspath(folder)),  # noqa: PTH100 - links kept
+        (_parent_resolved(path), _parent_resolved(folder)),
+    )
+    return same(path, folder) or any(
+        Path(os.path.normcase(one)).is_relative_to(os.path.normcase(other)) for one, other in pairs
+    )
+
+
+def _parent_resolved(path: Path) -> str:
+    """The place itself, however its folder is reached; a link at the place is not followed."""
+    return os.path.join(os.path.realpath(path.parent), path.name)

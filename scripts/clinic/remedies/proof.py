@@ -1,0 +1,168 @@
+"""Proving a new environment before it replaces the old one: identity, distributions, files, imports, the server.
+
+Two things are waited for at once: its python imports what the service imports (and so compiles it: the first boot
+after the swap is a warm one), while every file is read and compared with RECORD.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinic import interpreters, proc
+from clinic.anatomy import layout, record
+from clinic.anatomy.lock import canonical
+from clinic.anatomy.there import exists
+from clinic.facts import Interpreter, Self, Silence
+
+VERSION_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a new environment must be."""
+
+    base: Interpreter
+    distributions: tuple[tuple[str, str], ...] = ()
+    imports: tuple[str, ...] = ()
+    module: str | None = None
+    """What the service runs with `-m`."""
+
+
+@dataclass
+class Reading:
+    """What reading every file came to: objections, and files that name the staging place (bytecode apart)."""
+
+    objections: list[str] = field(default_factory=list)
+    named: list[Path] = field(default_factory=list)
+
+
+def identity(root: Path, base: Interpreter, modules: Sequence[str] = ()) -> tuple[list[str], Self | Silence]:
+    """Why the environment's python is not what it should be; nothing where it is."""
+    me = interpreters.ask(layout.python_in(root, layout.here()), root, modules)
+    if isinstance(me, Silence):
+        return [f"its python does not start: {me.reason}"], me
+    who = me.interpreter
+    if not me.is_itself:
+        return [f"its python says that its prefix is {who.prefix}"], me
+    if (who.version, who.flavour) != (base.version, base.flavour):
+        return [f"its python says that it is {who.dotted}, its base is {base.dotted}"], me
+    return [f"import {name} fails: {error}" for name, error in me.imports if error], me
+
+
+def site_packages(root: Path, base: Interpreter) -> Path:
+    """The folder of the new environment's packages."""
+    folders = layout.library_folders(root, layout.here())
+    fitting = [folder for folder, flavour in folders if flavour in {None, base.flavour}]
+    return (fitting[0] if fitting else root / "Lib") / "site-packages"
+
+
+def prove(
+    root: Path, expected: Expected, segment: str, *, skip: Sequence[Path] = ()
+) -> tuple[list[str], Reading]:
+    """Why the environment at `root` is not as expected; nothing where it is. With what reading its files showed.
+
+    `skip` are files that are somebody's own: what they say is not for us to judge, and they may be large.
+    """
+    site = site_packages(root, expected.base)
+    with ThreadPoolExecutor(3) as pool:
+        starts: list[Future[list[str]]] = [
+            pool.submit(lambda: identity(root, expected.base, expected.imports)[0]),
+            pool.submit(lambda: version_of(root, site, expected.module)),
+        ]
+        reading = read_all(root, site, segment, frozenset(os.fspath(root / path) for path in skip))
+        objections = [*missing(site, expected.distributions), *reading.objections]
+        for start in starts:
+            objections += start.result()
+    return objections, reading
+
+
+def version_of(root: Path, site: Path, module: str | None) -> list[str]:
+    """Run `-m MODULE --version`, where the module is an installed one: a module of the project might just start."""
+    top = (module or "").split(".")[0]
+    if not module or not (exists(site / top) or exists(site / f"{top}.py")):
+        return []
+    python = layout.python_in(root, layout.here())
+    done = proc.run([python, "-I", "-m", module, "--version"], timeout=VERSION_SECONDS)
+    if done.ok and (done.stdout or done.stderr).strip():
+        return []
+    told = (done.stderr.strip().splitlines() or [""])[-1]
+    return [f"-m {module} --version: {done.reason or told or f'exit code {done.code}'}"]
+
+
+def service_module(command: Sequence[str]) -> str | None:
+    """The module that the service's command runs with the environment's python: what follows `-m`."""
+    words = list(command)
+    if "{python}" not in words:
+        return None
+    after = words[words.index("{python}") + 1 :]
+    for at, word in enumerate(after):
+        if word == "-m":
+            return after[at + 1] if at + 1 < len(after) else None
+        if not word.startswith("-"):
+            return None
+    return None
+
+
+def missing(site: Path, wanted: Sequence[tuple[str, str]]) -> list[str]:
+    """Locked distributions that are not there in their version, or whose RECORD is lost."""
+    have = {_named(folder): folder for folder in site.glob("*.dist-info")}
+    told = [f"{name} {version} is not installed" for name, version in wanted if (name, version) not in have]
+    bare = [key for key, folder in have.items() if not exists(folder / record.NAME)]
+    return [*told, *(f"{name} {version} has no RECORD" for name, version in bare)]
+
+
+def _named(folder: Path) -> tuple[str, str]:
+    stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
+    return canonical(stem), version
+
+
+def read_all(root: Path, site: Path, segment: str, skip: frozenset[str] = frozenset()) -> Reading:
+    """Read every file once: compare it with RECORD where a row has a hash, and see whether it names the staging place.
+
+    Bytecode may name it: CPython sets a code object's file name anew when it loads one from a cache.
+    """
+    reading = Reading()
+    rows = dict(_checkable(site))
+    token = segment.encode("ascii")
+    with ThreadPoolExecutor(2) as pool:
+        for path, data in pool.map(_content, _files(root, skip)):
+            row = rows.pop(path, None)
+            if data is None:
+                reading.objections.append(f"{path} cannot be read")
+            elif row and not row.agrees(data):
+                reading.objections.append(f"{path} is not what its RECORD says")
+            if data and token in data:
+                reading.named.append(Path(path))
+    reading.objections += [f"{path} is in a RECORD, and not there" for path in rows if not exists(Path(path))]
+    return reading
+
+
+def _checkable(site: Path) -> Iterator[tuple[str, record.Row]]:
+    for folder in site.glob("*.dist-info"):
+        for row in record.read(folder):
+            if row.checkable:
+                yield os.path.normpath(f"{site}{os.sep}{row.path}"), row
+
+
+def _files(folder: str | Path, skip: frozenset[str]) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.path in skip:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    yield from _files(entry.path, skip)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path
+
+
+def _content(path: str) -> tuple[str, bytes | None]:
+    try:
+        return path, Path(path).read_bytes()
+    except OSError:
+        return path, None
+

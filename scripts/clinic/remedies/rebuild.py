@@ -1,0 +1,165 @@
+"""A new environment from a lock: made beside the old one, proved there, and only then put into its place.
+
+The old one is kept in the stash, whole; taking the rebuild back is two renames.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from clinic import fs
+from clinic.anatomy import layout
+from clinic.errors import FailedError
+from clinic.facts import Interpreter
+from clinic.records import Records, Transaction
+from clinic.remedies import foreign, proof, settle, staging
+from clinic.remedies.install import Source, find_uv, install
+
+NAME = "rebuild"
+
+
+class Shown(Protocol):
+    """Where it is told what is going on (see `clinic.report.progress`)."""
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+
+    def detail(self, text: str) -> None:
+        """Say what the step is at."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What will be made, and where."""
+
+    venv: Path
+    base: Interpreter
+    sources: tuple[Source, ...]
+    expected: proof.Expected
+    include: bool = False
+    prompt: str | None = None
+    pip: bool = False
+    foreign: tuple[Path, ...] = ()
+
+
+@dataclass
+class Built:
+    """A proved environment in its staging place."""
+
+    place: staging.Staging
+    installer: str = ""
+    kept: foreign.Carried = field(default_factory=foreign.Carried)
+
+
+def build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
+    """Make the environment in its staging place and prove it. Raises FailedError; nothing else was touched then."""
+    try:
+        return _build(draft, place, shown)
+    except OSError as error:
+        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "build-interrupted"
+        raise FailedError(
+            code,
+            f"The new environment could not be written: {error.strerror or error} ({error.filename or place.folder})."
+            " The old one was not touched.",
+            "free some space, then invoke rebuild" if code == "disk-full" else "invoke rebuild",
+        ) from error
+
+
+def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
+    built = Built(place)
+    shown.step(f"Making an environment of Python {draft.base.version_text or draft.base.dotted}")
+    staging.create(place, draft.base, include=draft.include, prompt=draft.prompt, pip=draft.pip)
+    _must_hold(proof.identity(place.root, draft.base)[0], "The new environment is not what it should be")
+    for source in draft.sources:
+        shown.step(f"Installing {source.requirements.name}")
+        with _relative_launchers(place):
+            built.installer = install(place.python, source, shown.detail)
+    if draft.foreign:
+        shown.step("Carrying over what is not from any package")
+        foreign.carry(draft.venv, place.root, list(draft.foreign), built.kept)
+    shown.step("Proving it")
+    _settle(draft, place, settle.candidates(place.root, layout.here()))
+    _prove(draft, built)
+    return built
+
+
+class _relative_launchers:  # noqa: N801 - reads as the statement that it is
+    """uv's Windows launchers hold the interpreter's path in a resource; relative to themselves, they fit any place."""
+
+    def __init__(self, place: staging.Staging) -> None:
+        self.cfg = place.root / layout.CFG
+        self.needed = layout.here() == "windows" and find_uv() is not None
+
+    def __enter__(self) -> None:
+        if self.needed:
+            self.before = self.cfg.read_bytes()
+            fs.write_atomically(self.cfg, self.before + b"relocatable = true\n", durable=False)
+
+    def __exit__(self, *_: object) -> None:
+        if self.needed:
+            fs.write_atomically(self.cfg, self.before, durable=False)
+
+
+def _settle(draft: Draft, place: staging.Staging, files: Sequence[Path]) -> None:
+    changed, stuck = settle.settle(files, place.segment)
+    settle.correct_records(proof.site_packages(place.root, draft.base), changed)
+    _must_hold(
+        [f"{path} holds its own path in a form that can't be changed" for path in stuck],
+        "The new environment can't be moved to its place",
+    )
+
+
+def _prove(draft: Draft, built: Built) -> None:
+    """Prove it; with foreign modules and start-up files if it holds with them, without them if it only holds so."""
+    objections = _objections(draft, built)
+    if objections and (suspects := [path for path in built.kept.carried if "site-packages" in path.parts]):
+        why = f"with it the new environment does not prove itself: {objections[0]}"
+        foreign.take_back(built.place.root, suspects, why, built.kept)
+        objections = _objections(draft, built)
+    _must_hold(objections, "The new environment does not hold")
+
+
+def _objections(draft: Draft, built: Built) -> list[str]:
+    place = built.place
+    objections, reading = proof.prove(place.root, draft.expected, place.segment, skip=built.kept.carried)
+    if reading.named:
+        _settle(draft, place, reading.named)
+    return objections
+
+
+def _must_hold(objections: list[str], title: str) -> None:
+    if objections:
+        more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
+        raise FailedError(
+            "not-proved", f"{title}: {objections[0]}{more}. The old one was not touched.", "invoke rebuild"
+        )
+
+
+def swap(change: Transaction, built: Built) -> Path | None:
+    """Put the new environment into its place; returns where the old one is kept, None where there was none."""
+    kept = change.stash(built.place.final)
+    change.bring_back(built.place.root, built.place.final)
+    with suppress(OSError):
+        built.place.folder.rmdir()
+    return kept
+
+
+def forget_older(records: Records, venv: Path, newest: str) -> list[Path]:
+    """Remove what older rebuilds of this environment keep: the newest stash is the one that undo goes back to."""
+    removed = []
+    for entry in records.entries():
+        kept = [kept for was, kept in entry.moved if was == venv == entry.venv]
+        if entry.id == newest or entry.state == "pending" or not any(map(fs.exists, kept)):
+            continue
+        if entry.remedy not in {NAME, "undo"}:
+            continue
+        records.expire(entry)
+        removed += kept
+    return removed
+
+

@@ -1,0 +1,94 @@
+"""What the monitor waits on: a process's end, a signal, a thread's word or the time, whichever comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+# Ctrl+C, `kill`, the closed terminal; on Windows Ctrl+Break, which also stands for the closed console.
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Bell:
+    """Rings when there is something to do. As a context manager it answers to the signals that ask us to end.
+
+    `asked` counts them. The first one only rings; the second Ctrl+C, or `kill`, is a KeyboardInterrupt.
+    """
+
+    def __init__(self) -> None:
+        self._ear, self._hand = socket.socketpair()
+        self._ear.setblocking(False)
+        self._hand.setblocking(False)
+        self._before: dict[int, Any] = {}
+        self._wakeup = -1
+        self.asked = 0
+
+    def ring(self) -> None:
+        """Wake the one who waits; from any thread."""
+        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody waits any more
+            self._hand.send(b"\0")
+
+    def wait(self, timeout: float, descriptor: int | None = None) -> float:
+        """Wait for a ring, for a descriptor to be readable, or `timeout` seconds.
+
+        Returns by how many seconds that was overslept: a machine that was suspended, or we were.
+        """
+        begun, slept = time.monotonic(), _suspended()
+        _ready(self._ear, descriptor, max(0.0, timeout))
+        with contextlib.suppress(BlockingIOError):
+            while self._ear.recv(4096):
+                pass
+        return max(time.monotonic() - begun - timeout, 0.0) + max(_suspended() - slept, 0.0)
+
+    def __enter__(self) -> Self:
+        # On Windows no handler runs while a select waits; the byte written to this descriptor ends the waiting.
+        self._wakeup = signal.set_wakeup_fd(self._hand.fileno(), warn_on_full_buffer=False)
+        for name in _ENDING:
+            number = getattr(signal, name, None)
+            if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+                continue  # nohup: the closed terminal is to be survived
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        self._ear.close()
+        self._hand.close()
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        again = self.asked > 0
+        self.asked += 1
+        self.ring()
+        # A terminal that is closed may say so twice, itself and through its shell: that is no impatience.
+        if again and number != getattr(signal, "SIGHUP", None):
+            raise KeyboardInterrupt
+
+
+def _ready(ear: socket.socket, descriptor: int | None, timeout: float) -> None:
+    if sys.platform == "win32":
+        select.select([ear], [], [], timeout)
+        return
+    poller = select.poll()
+    poller.register(ear, select.POLLIN)
+    if descriptor is not None:
+        poller.register(descriptor, select.POLLIN)
+    poller.poll(timeout * 1000)
+
+
+def _suspended() -> float:
+    """Return the seconds that this machine slept since it was switched on, where the system counts them."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    return 0.0

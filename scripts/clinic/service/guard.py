@@ -1,0 +1,103 @@
+"""Who watches the server, and what it is about: told to `status` by a small file, held by a lock.
+
+The lock lives as long as the monitor does; the file says what the lock cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from clinic import fs
+from clinic.errors import BusyError
+from clinic.service import identity, lock, memory
+from clinic.service.table import Identity
+
+if TYPE_CHECKING:
+    from clinic.settings import Settings
+
+Phase = Literal["starting", "watching", "waiting", "blocked", "resting"]
+
+
+@dataclass(frozen=True)
+class Sentry:
+    """The monitor, as others see it. `since` and `next_try` are times of the wall clock, 0 for none."""
+
+    pid: int
+    started: str
+    since: float
+    phase: Phase = "starting"
+    message: str = ""
+    hint: str = ""
+    next_try: float = 0.0
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `status` shows it."""
+        left = max(0.0, round(self.next_try - time.time(), 1)) if self.next_try else None
+        known = {"pid": self.pid, "phase": self.phase, "message": self.message, "hint": self.hint}
+        return {**known, "next_try_seconds": left}
+
+
+@contextlib.contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Be the one monitor of this server. Raises BusyError that says who is."""
+    held = lock.held(memory.place(settings, "-monitor.lock"), "keep-alive")
+    try:
+        held.__enter__()
+    except BusyError as error:
+        raise _watched_already(settings, error) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            memory.place(settings, "-monitor.json").unlink(missing_ok=True)
+        held.__exit__(None, None, None)
+
+
+def _watched_already(settings: Settings, error: BusyError) -> BusyError:
+    there = sentry(settings)
+    if there is None:
+        return BusyError("watched-already", f"Another monitor watches this server. {error.message}", "invoke status")
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(there.since))
+    told = f"Process {there.pid} watches this server since {since}."
+    return BusyError("watched-already", told, f"to end it: {_end_command(there.pid)}")
+
+
+def _end_command(pid: int) -> str:
+    return f"taskkill /PID {pid}" if os.name == "nt" else f"kill {pid}"
+
+
+def sentry(settings: Settings) -> Sentry | None:
+    """Find the monitor that watches; None where none does."""
+    try:
+        told: Any = json.loads(memory.place(settings, "-monitor.json").read_text("utf-8"))
+        there = Sentry(**told)
+        return there if identity.alive(Identity(int(there.pid), str(there.started))) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class Post:
+    """Where the monitor says what it is about; written only when that changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        me = identity.identify(os.getpid()) or Identity(os.getpid(), "")
+        self._path = memory.place(settings, "-monitor.json")
+        self._base = {"pid": me.pid, "started": me.started, "since": time.time()}
+        self._said: Mapping[str, object] = {}
+
+    def say(self, phase: Phase, message: str = "", hint: str = "", seconds: float | None = None) -> None:
+        """Say it; a disk that is full keeps nobody from watching."""
+        next_try = time.time() + seconds if seconds is not None else 0.0
+        new = {"phase": phase, "message": message, "hint": hint, "next_try": round(next_try)}
+        if new == self._said:
+            return
+        self._said = new
+        text = json.dumps(asdict(Sentry(**{**self._base, **new})))  # type: ignore[arg-type]
+        with contextlib.suppress(OSError):
+            fs.write_atomically(self._path, text.encode("utf-8", "backslashreplace"), durable=False)

@@ -1,0 +1,74 @@
+"""The monitor's own start: takes the server that is there, or starts one, and never against a `stop`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clinic.errors import FailedError
+from clinic.service import find, launch, lock, manager, memory, pidfile, stopping
+
+if TYPE_CHECKING:
+    from clinic.service import health, process
+    from clinic.service.launch import With
+    from clinic.service.pidfile import Record
+    from clinic.service.readiness import OnWait
+    from clinic.settings import Settings
+
+_PATIENCE = 2.0  # seconds that a server that does not answer gets to end by itself
+
+
+@dataclass(frozen=True)
+class Revived:
+    """A server to watch. `child` where we started it, else somebody did before."""
+
+    record: Record
+    child: process.Child | None = None
+    answer: health.Answer | None = None
+    notes: tuple[str, ...] = ()
+
+
+def running(settings: Settings) -> Revived | None:
+    """Find the server that is there."""
+    found = find.server(settings)
+    return Revived(found.record) if found.kind == "ours" and found.record else None
+
+
+def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) -> Revived:
+    """Start the server, unless one of ours is there by now; counted as a restart where there is a reason `why`.
+
+    Raises FailedError ("stopped-meanwhile" when it is not wanted any more), RefusedError, BusyError.
+    """
+    with lock.held(memory.place(settings, ".lock"), "keep-alive"):
+        if memory.recall(settings).wanted == "down":
+            raise FailedError("stopped-meanwhile", "The server is not wanted any more.", "invoke start")
+        there = running(settings)
+        if there:
+            return there
+        launch.refuse_impossible(settings, given)
+        notes = manager.clear_way(settings)
+        manager.refuse_taken(settings)
+        begun = launch.start(settings, given, on_wait)
+        if why:
+            with contextlib.suppress(OSError):  # a full disk must not end what runs
+                memory.keep(settings, restarts=memory.recall(settings).restarts + 1, last_reason=why)
+    return Revived(begun.record, begun.child, begun.answer, notes + begun.child.notes)
+
+
+def end(settings: Settings, record: Record, *, answering: bool) -> stopping.Ended:
+    """End a server that must be replaced. Raises BusyError, RefusedError, PermissionError."""
+    grace = settings.service.stop_timeout
+    with lock.held(memory.place(settings, ".lock"), "keep-alive"):
+        return stopping.end(record.leader, grace if answering else min(grace, _PATIENCE))
+
+
+def mend_pid_file(settings: Settings, record: Record) -> bool:
+    """Write the pid file of a running server again where somebody deleted it; other people's scripts read it."""
+    if os.path.lexists(settings.service.pid_file):
+        return False
+    with contextlib.suppress(OSError):
+        pidfile.write(settings.service.pid_file, record)
+        return True
+    return False
