@@ -42,12 +42,12 @@ class Wish:
 Cure = Callable[["Case"], Result]
 
 
-def _by(room: str, name: str, *, offline: bool = False) -> Cure:
+def _by(command: str, *, offline: bool = False) -> Cure:
     """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
 
     def cure(case: Case) -> Result:
-        apply = getattr(importlib.import_module(f"clinic.flow.{room}"), name)
         more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
+        apply = getattr(importlib.import_module("clinic.flow"), command)
         result: Result = apply(case.who.settings, None if case.who.own else case.who.venv, **more)
         return result
 
@@ -55,8 +55,8 @@ def _by(room: str, name: str, *, offline: bool = False) -> Cure:
 
 
 CURES: Mapping[str, Cure] = {
-    "fix-cfg": _by("repair", "fix_cfg"),
-    "rebuild": _by("rebuild", "rebuild", offline=True),
+    "fix-cfg": _by("fix_cfg"),
+    "rebuild": _by("rebuild", offline=True),
 }
 """How each remedy that `plan` can choose is applied."""
 

@@ -37,9 +37,9 @@ def prepare(settings: Settings, facts: Facts) -> Stopgap:
     refusal: FailedError | None = None
     for base in lenders(facts):
         # What a damaged `.pth` file does to the start, it does here too: without them it is tried once more.
-        for line in (f"import site; site.addsitedir({str(site)!a})", f"import sys; sys.path.append({str(site)!a})"):
+        for act in (f"site.addsitedir({str(site)!a})", f"sys.path.append({str(site)!a})"):
             try:
-                python = _shell(place, facts, base, line)
+                python = _shell(place, facts, base, act)
                 stopgap.prove(python, (facts.venv,), settings.environment.imports)
             except FailedError as error:
                 refusal = refusal or error
@@ -64,8 +64,8 @@ def lenders(facts: Facts) -> Iterator[Interpreter]:
             yield base
 
 
-def _shell(place: Path, facts: Facts, base: Interpreter, line: str) -> Path:
-    """Make the shell anew; returns its python."""
+def _shell(place: Path, facts: Facts, base: Interpreter, act: str) -> Path:
+    """Make the shell anew; returns its python. Bytecode would be written into the environment, so none is."""
     fs.remove(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     include = wants_base_packages(facts)
@@ -74,7 +74,7 @@ def _shell(place: Path, facts: Facts, base: Interpreter, line: str) -> Path:
     else:
         _by_hand(place, base, include=include)
     site = next(iter(layout.library_folders(place, layout.here())))[0] / "site-packages"
-    (site / _PTH).write_text(line + "\n", encoding="ascii")
+    (site / _PTH).write_text(f"import site, sys; sys.dont_write_bytecode = True; {act}\n", encoding="ascii")
     return layout.python_in(place, layout.here())
 
 
