@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,51 +176,6 @@ def test_a_package_that_cannot_be_imported_is_not_swapped_in(site: Site) -> None
     with pytest.raises(FailedError, match="import tinylib fails: ZeroDivisionError"):
         rebuilt(site)
     assert fingerprint(site.venv) == before
-
-
-def test_drift_is_told(site: Site) -> None:
-    rebuilt(site)
-    extra = build(site.wheelhouse, "beyond", "3.0", {"beyond.py": ""})
-    other = site.root / "other.txt"
-    other.write_text(library(site.wheelhouse, "0.9").line + extra.line, encoding="utf-8")
-    rebuilt(site, requirements=other)
-    drift = rebuilt(site).data["drift"]
-    assert drift["extra"] == [{"name": "beyond", "version": "3.0"}]
-    assert drift["missing"] == [{"name": "tinyserve", "version": "1.0"}]
-    assert drift["other_version"] == [{"name": "tinylib", "installed": ["0.9"], "locked": "1.0"}]
-
-
-def test_as_installed_keeps_what_was_there(site: Site) -> None:
-    other = site.root / "other.txt"
-    extra = build(site.wheelhouse, "beyond", "3.0", {"beyond.py": ""})
-    other.write_text(library(site.wheelhouse, "0.9").line + extra.line, encoding="utf-8")
-    rebuilt(site, requirements=other)
-    result = rebuilt(site, as_installed=True)
-    assert result.data["without_hash"] == []
-    again = rebuilt(site, as_installed=True).data["drift"]
-    assert [each["name"] for each in again["extra"]] == ["beyond"]
-    extra.path.unlink()
-    with pytest.raises(RefusedError, match=r"No hash can be had for beyond 3\.0"):
-        rebuilt(site, as_installed=True)
-
-
-def test_as_installed_asks_the_snapshot_for_what_metadata_lost(site: Site) -> None:
-    rebuilt(site)
-    Records(site.settings.records).save_snapshot(site.venv, {"distributions": {"tinylib": "1.0", "tinyserve": "1.0"}})
-    info = next((site.venv / "lib").glob("*/site-packages/tinylib-1.0.dist-info"))
-    shutil.rmtree(info)
-    assert any("tinylib" in note for note in rebuilt(site, as_installed=True).notes)
-    whole(site)
-
-
-def test_requirements_without_hashes_need_a_flag(site: Site) -> None:
-    site.lock.write_text("tinylib==1.0\ntinyserve==1.0\n", encoding="utf-8")
-    with pytest.raises(RefusedError) as caught:
-        rebuilt(site)
-    assert caught.value.code == "lock-unhashed"
-    assert not site.venv.exists()
-    rebuilt(site, no_hashes=True)
-    whole(site)
 
 
 def test_a_plan_touches_nothing(site: Site) -> None:
