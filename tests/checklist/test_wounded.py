@@ -1,4 +1,4 @@
-"""Every id of the checklist is seen to fail, on a system that was wounded for it: a check that can't fail says nothing."""
+"""Every id of the checklist is seen to fail on a system that was wounded for it: what can't fail says nothing."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_health_responds(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("key", "value", "name"), [("status", 204, "status-200"), ("body", {"status": "ill"}, "body")])
-def test_health_status_and_body(project: Project, key: str, value: object, name: str) -> None:
+def test_health_status_and_body(project: Project, key: str, value: Any, name: str) -> None:
     from dataclasses import replace
 
     project.start()
@@ -121,10 +121,9 @@ def twin_with(fault: str, project: Project, monkeypatch: pytest.MonkeyPatch, **c
         python, _manager, *rest = own(self, *more)
         return [python, str(FAULTY), fault, str(SCRIPTS), *rest]
 
-    with shadow.made(project.settings, project.venv, changes=changes) as twin:
-        with monkeypatch.context() as patch:
-            patch.setattr(Shadow, "words", words)
-            yield twin
+    with shadow.made(project.settings, project.venv, changes=changes) as twin, monkeypatch.context() as patch:
+        patch.setattr(Shadow, "words", words)
+        yield twin
 
 
 NATIVE = ("native.survives-terminal", "native.survives-editor", "native.detached")

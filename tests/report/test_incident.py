@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ PARTS = (
     "Checklist",
     "Next actions",
 )
-NASTY = "/tmp/a|b `c` *d* [e](f) <g> #h _i_\n# no heading"
+NASTY = "/p/a|b `c` *d* [e](f) <g> #h _i_\n# no heading"
 
 FATAL = Finding(
     "cfg-missing",
@@ -63,7 +64,7 @@ def parts(text: str) -> dict[str, str]:
     return dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True))
 
 
-def of(data: dict[str, object], command: str = "heal") -> str:
+def of(data: Mapping[str, object], command: str = "heal") -> str:
     return incident.document(envelope(Result(command, "cured", 0, data)), 1_700_000_000.0)
 
 

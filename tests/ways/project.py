@@ -20,7 +20,7 @@ from clinic.service import manager
 from clinic.settings import Settings, load
 
 NAME, VERSION = "tinybridge", "1.5"
-SERVICE = '''
+SERVICE = """
 import os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import tinybridge
@@ -42,12 +42,14 @@ if sys.argv[1:] == ["--version"]:
 else:
     print("Application startup complete", sys.prefix, tinybridge.__file__, flush=True)
     HTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
-'''
+"""
 FILES = {
     f"{NAME}/__init__.py": f"__version__ = '{VERSION}'\n",
     f"{NAME}/__main__.py": SERVICE,
     f"{NAME}-{VERSION}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {VERSION}\n",
-    f"{NAME}-{VERSION}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    f"{NAME}-{VERSION}.dist-info/WHEEL": (
+        "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    ),
     f"{NAME}-{VERSION}.dist-info/INSTALLER": "pip\n",
 }
 RECORD = f"{NAME}-{VERSION}.dist-info/RECORD"
@@ -89,26 +91,32 @@ class Project:
 
     @property
     def venv(self) -> Path:
+        """Its environment."""
         return self.root / "env"
 
     @property
     def python(self) -> Path:
+        """The environment's interpreter."""
         return self.venv / "bin" / "python"
 
     @property
     def site(self) -> Path:
+        """Where its packages lie."""
         return next((self.venv / "lib").glob("python3*/site-packages"))
 
     @property
     def wheelhouse(self) -> Path:
+        """A folder with the service's wheel."""
         return self.root / "wheels"
 
     @property
     def cfg(self) -> Path:
+        """Its pyvenv.cfg."""
         return self.venv / "pyvenv.cfg"
 
     @property
     def records(self) -> Path:
+        """The clinic's records."""
         return self.settings.records
 
     def with_(self, **changes: Any) -> Settings:
@@ -120,6 +128,7 @@ class Project:
         return manager.start(self.settings, self.python, self.venv)
 
     def status(self) -> manager.Status:
+        """Look at the server."""
         return manager.status(self.settings)
 
     def kill(self) -> None:
@@ -134,6 +143,7 @@ class Project:
             os.waitpid(pid, 0)
 
     def log(self) -> str:
+        """Read the server's log."""
         return self.settings.service.log_file.read_text(encoding="utf-8")
 
 
@@ -149,7 +159,7 @@ def make(root: Path, base: Path | None = None) -> Project:
     """A healthy project; the environment is one of `base` (this suite's own base if not given)."""
     root.mkdir(parents=True)
     python = base or Path(sys._base_executable)  # type: ignore[attr-defined]
-    command = [python, "-m", "venv", "--without-pip", root / "env"]
+    command: list[str | Path] = [python, "-m", "venv", "--without-pip", root / "env"]
     subprocess.run(command, check=True, env=proc.scrubbed(), timeout=60)
     digest = hashlib.sha256(wheel(root / "wheels").read_bytes()).hexdigest()
     (root / "lock.txt").write_text(f"{NAME}=={VERSION} \\\n    --hash=sha256:{digest}\n", encoding="utf-8")

@@ -53,7 +53,7 @@ def test_wheels_of_other_content_are_refused(project: Project) -> None:
     shutil.rmtree(project.site)
     wheel = next(project.wheelhouse.glob("*.whl"))
     wheel.write_bytes(wheel.read_bytes() + b"\0")
-    with pytest.raises(FailedError, match="(?i)hash"):
+    with pytest.raises(FailedError, match=r"(?i)hash"):
         flow.unblock(project.settings, wheelhouse=str(project.wheelhouse))
     assert project.status().pid is None
     left = [path.name for path in (project.records / "lifeboat").glob("*")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ def interval(settings: Settings, venv: Path) -> Told:
             # Our own question is on the list as well: what counts comes after it.
             stage.until(lambda: len(_moments(file)) >= first + CHECKS, CHECKS * INTERVAL * 4 + 5)
             moments = _moments(file)[first:]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     if len(gaps) < CHECKS - 1:
         return "fail", f"{len(moments)} checks came in {CHECKS * INTERVAL * 4 + 5:g} s {said}"
     middle = median(gaps)
@@ -104,7 +105,12 @@ def interval(settings: Settings, venv: Path) -> Told:
 
 def _recorded() -> dict[str, dict[str, Any]]:
     # In UTF-8 mode and isolated, as our own programs are run; its answers are judged by the default expectations.
-    command = [*(part.replace("{", "{{").replace("}", "}}") for part in (sys.executable, "-I", str(RECORDER))), "{host}", "{port}", "asked"]
+    command = [
+        *(part.replace("{", "{{").replace("}", "}}") for part in (sys.executable, "-I", str(RECORDER))),
+        "{host}",
+        "{port}",
+        "asked",
+    ]
     health = {"path": "/health", "status": 200, "body": {"status": "healthy"}, "timeout": 3}
     return {
         "service": {"command": command, "cwd": ".", "health": health},

@@ -84,7 +84,9 @@ def detached(twin: Shadow) -> Told:
         *(["its session is the launcher's"] if row.session in {shell["session"], *launchers} else []),
         *([f"it holds the terminal {terminal}"] if terminal else []),
     ]
-    return ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
+    return (
+        ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
+    )
 
 
 def _terminal(twin: Shadow) -> AbstractContextManager[stage.Terminal]:

@@ -14,9 +14,7 @@ from clinic.checklist import Checklist, Subject, Told
 NO_SERVER = "no server runs, and --quick starts no shadow server"
 
 
-def run(
-    todo: Checklist, subject: Subject | None, start: Callable[[], proc.Completed] | str, venv: Path
-) -> None:
+def run(todo: Checklist, subject: Subject | None, start: Callable[[], proc.Completed] | str, venv: Path) -> None:
     """Try all of it. `start` starts the shadow, or says why none is started."""
     todo.run("startup.starts", lambda: starts(start if isinstance(start, str) else start()))
     attempts: tuple[tuple[str, Callable[[Subject], Told]], ...] = (

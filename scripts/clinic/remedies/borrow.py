@@ -27,7 +27,10 @@ _PTH = "_clinic_borrow.pth"
 
 
 def prepare(settings: Settings, facts: Facts) -> Stopgap:
-    """Make the shell and prove it. Raises RefusedError where there is nothing to borrow, FailedError where it fails."""
+    """Make the shell and look whether it finds what the service needs.
+
+    Raises RefusedError where there is nothing to borrow, FailedError where what is there does not start.
+    """
     site = facts.tree.site_packages if facts.tree else None
     if facts.tree is None or site is None or not any(site.iterdir()):
         raise RefusedError("nothing-to-borrow", f"There are no packages in {facts.venv}.", stopgap.WAY_BACK)
@@ -40,12 +43,12 @@ def prepare(settings: Settings, facts: Facts) -> Stopgap:
         for act in (f"site.addsitedir({str(site)!a})", f"sys.path.append({str(site)!a})"):
             try:
                 python = _shell(place, facts, base, act)
-                stopgap.prove(python, (facts.venv,), settings.environment.imports)
+                stopgap.prove(python, (facts.venv,), settings.environment.imports, glance=True)
             except FailedError as error:
                 refusal = refusal or error
             else:
                 command = stopgap.runnable(settings.service.command, facts.venv)
-                return Stopgap(stopgap.BORROW, python, facts.venv, command)
+                return Stopgap(stopgap.BORROW, python, facts.venv, command, homes=(facts.venv,))
     fs.remove(place)
     raise refusal or _no_lender(facts)
 

@@ -9,6 +9,7 @@ it nothing is done but running the service.
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import shutil
 import signal
 import sys
 import threading
+import types
 from typing import Any, Callable
 
 _LOOK = 5.0  # seconds between two looks at the log's size, for what others write to it
@@ -152,12 +154,14 @@ def _stop_if_asked(path: str, launch: str) -> None:
         os.remove(path)  # tells the one who asked that it was heard
     except (OSError, ValueError):
         return
-    if hasattr(signal, "raise_signal"):
-        signal.raise_signal(signal.SIGINT)
-    else:
+    if os.name == "nt" and hasattr(signal, "raise_signal"):
+        signal.raise_signal(signal.SIGINT)  # os.kill would be TerminateProcess
+    elif os.name == "nt":
         import _thread
 
         _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)  # to the process: its main thread is woken
 
 
 def _run(words: list[str]) -> None:
@@ -178,7 +182,17 @@ def _run(words: list[str]) -> None:
     if own:
         sys.path[0] = os.path.dirname(os.path.realpath(script))
     sys.argv[:] = words
-    runpy.run_path(script, run_name="__main__")
+    _become(script)
+
+
+def _become(script: str) -> None:
+    """Run a script as __main__; runpy.run_path would show it other values of __file__ and sys.argv."""
+    with open(script, "rb") as stream:
+        code = compile(stream.read(), script, "exec")
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=os.path.abspath(script), __builtins__=builtins)
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)  # noqa: S102 - the service, which python itself would have run
 
 
 if __name__ == "__main__":

@@ -10,15 +10,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 fault, scripts, *words = sys.argv[1:]
 sys.path.insert(0, scripts)
 
-from clinic.service import __main__ as door
-from clinic.service import process
+from clinic.service import __main__ as door  # noqa: E402 - its path is told only now
+from clinic.service import process  # noqa: E402
 
 
-def attached(popen, argv, options):  # type: ignore[no-untyped-def]
+def attached(popen: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:
     """Start it without a session of its own."""
     return popen(list(argv), **options), ()
 
