@@ -99,7 +99,9 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
             Action("medium-term", f"invoke {best}{flags}", "harmless today; other tools may stumble over it")
         )
     if fatal and best != "fix-cfg":
-        actions.append(Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended"))
+        actions.append(
+            Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended")
+        )
     if best and sick:
         actions.append(Action("short-term", f"invoke validate{flags}", "proves that the cure worked, server included"))
     if best == "rebuild" or not best:
