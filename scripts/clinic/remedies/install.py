@@ -34,6 +34,8 @@ class Source:
     """Whether the file names everything: then nothing is resolved."""
     wheelhouse: Path | None = None
     offline: bool = False
+    fresh: bool = False
+    """Whether what is installed is installed again, past uv's cache."""
 
 
 def install(python: Path, source: Source, say: Say) -> str:
@@ -96,6 +98,7 @@ def uv_words(uv: str, python: Path, source: Source) -> list[str]:
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--offline"] if source.offline else []
+    words += ["--reinstall", "--no-cache"] if source.fresh else []
     words += ["--no-index", "--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
     return [*words, "-r", os.fspath(source.requirements)]
 

@@ -22,6 +22,9 @@ from clinic.facts import Interpreter, Self, Silence
 VERSION_SECONDS = 30.0
 
 
+ALTERED = "is not what its RECORD says"
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a new environment must be."""
@@ -172,7 +175,7 @@ def read_all(root: Path, site: Path, segment: str, skip: frozenset[str] = frozen
             if data is None:
                 reading.objections.append(f"{path} cannot be read")
             elif row and not row.agrees(data):
-                reading.objections.append(f"{path} is not what its RECORD says")
+                reading.objections.append(f"{path} {ALTERED}")
             if data and token in data:
                 reading.named.append(Path(path))
     reading.objections += [f"{path} is in a RECORD, and not there" for path in rows if not exists(Path(path))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -77,15 +77,33 @@ def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
     _must_hold(proof.identity(place.root, draft.base)[0], "The new environment is not what it should be")
     for source in draft.sources:
         shown.step(f"Installing {source.requirements.name}")
-        with _relative_launchers(place):
-            built.installer = install(place.python, source, shown.detail)
+        _install(place, source, built, shown)
     if draft.foreign:
         shown.step("Carrying over what is not from any package")
         foreign.carry(draft.venv, place.root, list(draft.foreign), built.kept)
     shown.step("Proving it")
     _settle(draft, place, settle.candidates(place.root, layout.here()))
-    _prove(draft, built)
+    try:
+        _prove(draft, built)
+    except FailedError as error:
+        if error.code != _ALTERED or built.installer != "uv" or any(source.offline for source in draft.sources):
+            raise
+        _past_the_cache(draft, built, shown)
     return built
+
+
+def _install(place: staging.Staging, source: Source, built: Built, shown: Shown) -> None:
+    with _relative_launchers(place):
+        built.installer = install(place.python, source, shown.detail)
+
+
+def _past_the_cache(draft: Draft, built: Built, shown: Shown) -> None:
+    """Once more, without uv's cache: it hands out what somebody edited in place through a hard link (damage.md 0.9)."""
+    shown.step("Installing again, past uv's cache: its files are not what their RECORD says")
+    for source in draft.sources:
+        _install(built.place, replace(source, fresh=True), built, shown)
+    _settle(draft, built.place, settle.candidates(built.place.root, layout.here()))
+    _prove(draft, built)
 
 
 class _relative_launchers:  # noqa: N801 - reads as the statement that it is
@@ -124,6 +142,9 @@ def _prove(draft: Draft, built: Built) -> None:
     _must_hold(objections, "The new environment does not hold")
 
 
+_ALTERED = "files-altered"
+
+
 def _objections(draft: Draft, built: Built) -> list[str]:
     place = built.place
     objections, reading = proof.prove(place.root, draft.expected, place.segment, skip=built.kept.carried)
@@ -135,8 +156,11 @@ def _objections(draft: Draft, built: Built) -> list[str]:
 def _must_hold(objections: list[str], title: str) -> None:
     if objections:
         more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
+        altered = all(objection.endswith(proof.ALTERED) for objection in objections)
         raise FailedError(
-            "not-proved", f"{title}: {objections[0]}{more}. The old one was not touched.", "invoke rebuild"
+            _ALTERED if altered else "not-proved",
+            f"{title}: {objections[0]}{more}. The old one was not touched.",
+            "invoke rebuild",
         )
 
 
