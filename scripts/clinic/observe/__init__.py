@@ -14,11 +14,13 @@ from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
 from clinic.observe.base import Search, flavour_of, search
+from clinic.observe.bytecode import with_bytecode
 from clinic.observe.home import home_of, named_in
+from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
-def observe(
+def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     venv: Path,
     *,
     imports: Sequence[str] = (),
@@ -26,12 +28,14 @@ def observe(
     base: Path | None = None,
     wants_system_site: bool | None = None,
     run: interpreters.Runner = proc.run,
+    deep: bool = False,
+    say: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
-    it is to try, `locked` tells which distributions an environment of its flavour must hold. Never raises for what it
-    finds.
+    it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
+    is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
     """
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
@@ -43,6 +47,7 @@ def observe(
     cfg = grammar.parse(file.raw) if file.raw else None
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
+    packages = read_packages(venv, tree, hunt.flavour, deep=deep, say=say)
     found = search(hunt, cfg, base)
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
@@ -58,7 +63,8 @@ def observe(
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
-        me=me(),
+        me=(answer := me()),
+        packages=with_bytecode(packages, tree, answer, run) if deep else packages,
         wants_system_site=wants_system_site,
         now=time.time(),
     )
