@@ -88,7 +88,16 @@ def rebuild_venv(session: nox.Session) -> None:
     from clinic import nox_doors
 
     # Nox knows only 0 and 1; leaving this way keeps the exit codes of the suite.
-    if code := nox_doors.rebuild_venv(session.posargs):
+    if code := nox_doors.rebuild_venv(session.posargs, Path(session.invoked_from)):
+        sys.exit(code)
+
+
+@nox.session(default=False, python=False)
+def wheelhouse(session: nox.Session) -> None:
+    """Fill a folder with the lock's wheels, for rebuilds offline; -- [DIR] [--platform TAG] [--python V]."""
+    from clinic import nox_doors
+
+    if code := nox_doors.wheelhouse(session.posargs, Path(session.invoked_from)):
         sys.exit(code)
 
 

@@ -29,8 +29,7 @@ class Drift:
             "extra": [{"name": name, "version": version} for name, version in self.extra],
             "missing": [{"name": name, "version": version} for name, version in self.missing],
             "other_version": [
-                {"name": each.name, "installed": list(each.installed), "locked": each.locked}
-                for each in self.other
+                {"name": each.name, "installed": list(each.installed), "locked": each.locked} for each in self.other
             ],
         }
 
@@ -45,8 +44,6 @@ def drift(installed: Iterable[tuple[str, str]], locked: Iterable[tuple[str, str]
         extra=tuple((n, v) for n in sorted(have.keys() - want.keys()) for v in sorted(have[n])),
         missing=tuple((n, want[n]) for n in sorted(want.keys() - have.keys())),
         other=tuple(
-            Other(n, tuple(sorted(have[n])), want[n])
-            for n in sorted(want.keys() & have.keys())
-            if have[n] != {want[n]}
+            Other(n, tuple(sorted(have[n])), want[n]) for n in sorted(want.keys() & have.keys()) if have[n] != {want[n]}
         ),
     )

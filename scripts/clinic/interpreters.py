@@ -52,10 +52,14 @@ def ask(
     modules: Sequence[str] = (),
     *,
     run: Runner = proc.run,
+    bytecode: bool = False,
 ) -> Self | Silence:
-    """Ask an environment's python who it is, site-packages and all, and what it can import of `modules`."""
+    """Ask an environment's python who it is, site-packages and all, and what it can import of `modules`.
+
+    A look leaves nothing behind; with `bytecode` what is imported is also compiled, for a new environment's first boot.
+    """
     limit = IMPORT_SECONDS if modules else LOOK_SECONDS
-    done = run([executable, "-I", "-B", PROBE, *modules], timeout=limit)
+    done = run([executable, "-I", *([] if bytecode else ["-B"]), PROBE, *modules], timeout=limit)
     told = _answers(done.stdout)
     interpreter = _identity(told, executable)
     if interpreter is None:

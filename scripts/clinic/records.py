@@ -164,6 +164,9 @@ class Records:
             receipt = change.commit()
         entry.state = "undone"
         self.save(entry)
+        for _, kept in entry.moved:
+            with contextlib.suppress(OSError):
+                kept.parent.rmdir()
         return receipt
 
     def _snapshot_file(self, venv: Path) -> Path:
@@ -266,11 +269,17 @@ class Transaction:
                 home = path.parent / ".clinic-stash"
         return home / self.entry.id
 
+    def _place_for(self, path: Path) -> Path:
+        """A place in the stash that nothing of this transaction has: two files may bear one name."""
+        folder, taken = self.stash_folder(path), {kept for _, kept in self.entry.moved}
+        names = (path.name if not number else f"{path.name}~{number}" for number in range(len(taken) + 1))
+        return next(folder / name for name in names if folder / name not in taken)
+
     def stash(self, path: Path) -> Path | None:
         """Move what is at `path` aside; None where nothing is there."""
         if not fs.exists(path):
             return None
-        kept = self.stash_folder(path) / path.name
+        kept = self._place_for(path)
         self.entry.moved.append((path, kept))
         self.records.save(self.entry)
         fs.move(path, kept)
@@ -280,7 +289,7 @@ class Transaction:
         """Put a new file at `path`, stashing what was there."""
         self.entry.made.append(path)
         if fs.exists(path):
-            kept = self.stash_folder(path) / path.name
+            kept = self._place_for(path)
             self.entry.moved.append((path, kept))
             self.records.save(self.entry)
             fs.keep(path, kept)

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -81,8 +82,8 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     environment(root / ".tools")
     environment(root / "ai" / ".venv")
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = random.randint(10_000, 30_000)  # noqa: S311 - below those that clients are given
+        probe.bind(("127.0.0.1", port))
     (root / "invoke.yaml").write_text(settings(root, port), "utf-8")
     made = Clone(root, port)
     yield made

@@ -12,11 +12,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 
-from tests.bench.stage import ROOT, Stage, quiet, until_200
+from tests.bench.stage import ROOT, Stage, until_200
 
 ENTER = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -90,7 +89,7 @@ def until_another(stage: Stage, old: int, limit: float = 60.0) -> None:
 
 
 def killing(stage: Stage) -> None:
-    """kill -9 to the next 200."""
+    """Kill -9 to the next 200."""
     floor = boot(stage)
     with watched(stage):
         figures = after(stage, lambda pid: os.kill(pid, signal.SIGKILL))
@@ -161,9 +160,7 @@ def losing_cfg(stage: Stage) -> None:
     with watched(stage):
         figures = after(stage, lose)
     told = statistics.median(figures)
-    stage.row(
-        "lost pyvenv.cfg and kill -9 to the next 200", f"{told:.3f} s (+{told - floor:.3f})", "<= boot + 0.5 s"
-    )
+    stage.row("lost pyvenv.cfg and kill -9 to the next 200", f"{told:.3f} s (+{told - floor:.3f})", "<= boot + 0.5 s")
 
 
 def looping(stage: Stage) -> None:

@@ -76,7 +76,7 @@ def test_the_end_of_a_process_that_is_not_our_child_is_an_event(sleeper: Sleeper
     timer = threading.Timer(0.2, kill)
     timer.start()
     assert identity.wait_gone(grandchild, 10)
-    assert time.monotonic() - killed[0] < 0.25  # an event: nothing is waited out
+    assert time.monotonic() - killed[0] < 1  # an event: nothing is waited out
     timer.join()
 
 

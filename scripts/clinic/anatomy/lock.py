@@ -73,8 +73,15 @@ def unpinned(path: Path) -> tuple[str, ...]:
 
 def wanted(pins: tuple[Pin, ...], flavour: Flavour | None) -> tuple[tuple[str, str], ...]:
     """Name and version of each pin whose marker holds for this version on this platform."""
-    environment = _environment(flavour)
-    return tuple((pin.name, pin.version) for pin in pins if not pin.marker or _holds(pin.marker, environment))
+    return tuple((pin.name, pin.version) for pin in wanted_pins(pins, flavour))
+
+
+def wanted_pins(
+    pins: tuple[Pin, ...], flavour: Flavour | None, platform: Mapping[str, str] | None = None
+) -> tuple[Pin, ...]:
+    """The pins whose marker holds for this version; `platform` are the marker values of another platform than this."""
+    environment = {**_environment(flavour), **(platform or {})}
+    return tuple(pin for pin in pins if not pin.marker or _holds(pin.marker, environment))
 
 
 def _environment(flavour: Flavour | None) -> Mapping[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from clinic.anatomy.layout import pure
 from clinic.checks.reading import cfg_of
 from clinic.facts import Facts, Tree
 from clinic.model import Cause
@@ -60,7 +59,10 @@ def of_wrong_home(facts: Facts) -> tuple[Cause, ...]:
     """Why `home` leads to the wrong place, most likely first."""
     if facts.home is None:
         return of_edited_cfg(facts)
-    gone = facts.home.kind == "missing" and Path(facts.home.value).is_absolute()
+    gone = (
+        facts.home.kind == "missing"
+        and pure(facts.home.value, facts.tree.platform if facts.tree else "posix").is_absolute()
+    )
     upgraded = Cause("base interpreter upgraded or gone", f"{facts.home.value} is not there any more")
     copied = Cause("copied from another machine", f"{facts.home.value} is not a path of this one")
     return ((upgraded, copied) if gone else ()) + of_edited_cfg(facts)

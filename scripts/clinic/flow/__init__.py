@@ -10,41 +10,59 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clinic.flow.alive import keep_alive
+    from clinic.flow.production import production_mode
     from clinic.flow.check import onboard, validate
+    from clinic.flow.healing import Wish, heal
     from clinic.flow.look import diagnose, known_damages
+    from clinic.flow.rebuilding import rebuild
     from clinic.flow.repair import fix_cfg, undo, undo_list
-    from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server
+    from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
+    from clinic.flow.unblocking import SystemWish, unblock
 
 _WHERE = {
+    "SystemWish": "unblocking",
+    "Wish": "healing",
     "diagnose": "look",
     "fix_cfg": "repair",
+    "heal": "healing",
     "keep_alive": "alive",
     "known_damages": "look",
     "logs": "serve",
     "onboard": "check",
+    "rebuild": "rebuilding",
+    "production_mode": "production",
     "restart_server": "serve",
     "server_status": "serve",
     "start_server": "serve",
     "stop_server": "serve",
+    "unblock": "unblocking",
     "undo": "repair",
     "undo_list": "repair",
     "validate": "check",
+    "watch_status": "serve",
 }
 
 __all__ = [
+    "SystemWish",
+    "Wish",
     "diagnose",
     "fix_cfg",
+    "heal",
     "keep_alive",
     "known_damages",
     "logs",
     "onboard",
+    "rebuild",
+    "production_mode",
     "restart_server",
     "server_status",
     "start_server",
     "stop_server",
+    "unblock",
     "undo",
     "undo_list",
     "validate",
+    "watch_status",
 ]
 
 

@@ -14,6 +14,7 @@ from clinic.errors import ClinicError
 from clinic.flow.patient import Patient, judge, patient
 from clinic.model import Finding, Result
 from clinic.records import Records
+from clinic.remedies import stopgap
 from clinic.service.care import Look, Scene, Trouble
 from clinic.service.launch import With
 from clinic.settings import Settings
@@ -35,7 +36,9 @@ class Display:
         """Show the moment."""
 
 
-def keep_alive(settings: Settings, venv: Venv = None, *, dry_run: bool = False, display: Display | None = None) -> Result:
+def keep_alive(
+    settings: Settings, venv: Venv = None, *, dry_run: bool = False, display: Display | None = None
+) -> Result:
     """Watch the server until Ctrl+C, then stop it; death, hanging and a lost pyvenv.cfg are mended meanwhile."""
     from clinic.service import keepalive, manager
 
@@ -45,6 +48,8 @@ def keep_alive(settings: Settings, venv: Venv = None, *, dry_run: bool = False, 
         plan = [*first, f"check {settings.service.url} every {settings.keep_alive.interval:g} s until Ctrl+C"]
         return Result("keep-alive", "planned", 0, {**now.as_json(), "plan": plan})
     herald = _Herald(Records(settings.records), display or Display())
+    for note in stopgap.nag(settings):
+        herald.event("stopgap", note)
     return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald))
 
 
@@ -83,12 +88,17 @@ class _Care:
         self._settings, self._venv = settings, venv
 
     def before_start(self) -> Look:
-        """A glance: what is fatal and can be seen without running anything."""
-        return self._looked(_fatal)
+        """A glance: what is fatal and can be seen without running anything. On a stopgap, the whole look."""
+        return self._looked(_sick if stopgap.serving(self._settings) else _fatal)
 
     def diagnose(self) -> Look:
         """The whole look."""
         return self._looked(_sick)
+
+    def settled(self) -> None:
+        """What a stopgap was made of is not needed any more."""
+        if not stopgap.serving(self._settings):
+            stopgap.ended(self._settings)
 
     def _looked(self, find: Callable[[Patient], tuple[Finding, ...]]) -> Look:
         who = patient(self._settings, self._venv)
@@ -96,16 +106,29 @@ class _Care:
         wrong = find(who)
         if not wrong:
             return Look(given)
-        if not all(_CURE in finding.cured_by for finding in wrong):
-            return Look(given, trouble=_trouble(who, wrong))
-        return self._healed(who, given)
+        if all(_CURE in finding.cured_by for finding in wrong):
+            return self._healed(who, given)
+        if way := stopgap.serving(self._settings):
+            return self._on_stopgap(given, way)
+        return Look(given, trouble=_trouble(who, wrong))
+
+    def _on_stopgap(self, given: With, way: str) -> Look:
+        """The environment is as sick as it was: serve on a stopgap again, which the monitor then finds running."""
+        from clinic import flow
+
+        try:
+            result = flow.unblock(self._settings, self._venv)
+        except ClinicError as error:
+            return Look(given, trouble=Trouble.of(error))
+        now = result.data.get("way", way)
+        return Look(given, (f"serving on a stopgap again ({now}); {stopgap.WAY_BACK} mends the environment",))
 
     def _healed(self, who: Patient, given: With) -> Look:
         from clinic.flow.repair import fix_cfg
 
         begun = time.monotonic()
         try:
-            result = fix_cfg(self._settings, self._venv)
+            result = fix_cfg(self._settings, self._venv, imports=False)
         except ClinicError as error:
             if error.exit_code == 4:  # noqa: PLR2004 - another run repairs: wait for it
                 raise

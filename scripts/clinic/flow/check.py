@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from clinic import checklist
+from clinic import proc
 from clinic.anatomy import cfg as grammar
+from clinic.checklist import Checklist, Subject, environment, health, startup
 from clinic.checks import examine
 from clinic.checks.effects import wants_base_packages
 from clinic.facts import Facts, Self
 from clinic.flow.patient import Patient, patient
-from clinic.model import CheckResult, Result
+from clinic.model import CheckResult, Finding, Result
+from clinic.remedies import stopgap
 from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 Watch = Callable[[CheckResult], None]
+Asked = Callable[[], proc.Completed]
 
 
 def validate(
@@ -28,24 +30,17 @@ def validate(
     quick: bool = False,
     junit: str | None = None,
     on_result: Watch = lambda _result: None,
+    on_start: Callable[[str], None] = lambda _name: None,
 ) -> Result:
     """Run the checklist; a green one records the known-good state."""
-    from clinic.service import manager
-
     who = patient(settings, venv)
-    live = manager.status(settings)
-    todo = checklist.Checklist(on_result)
+    todo = Checklist(on_result, on_start)
     facts = who.look()
     findings = examine(facts)
-    with ExitStack() as stack:
-        mine = checklist.Subject(settings, shadow=False) if live.pid and live.state == "running" else None
-        subject, started = mine, "left out by --quick"
-        if not quick:
-            subject, started = stack.enter_context(checklist.shadow(settings, who.venv))  # type: ignore[assignment]
-        checklist.startup(todo, subject, started, who.venv)
-        expected = mine or live.state in {"hung", "foreign", "starting"} or live.wanted == "up"
-        checklist.health(todo, checklist.Subject(settings, shadow=False) if expected else subject)
-    checklist.environment(todo, facts, findings, settings)
+    if quick:
+        _quick(todo, who, facts, findings)
+    else:
+        _whole(todo, who, facts, findings)
     failed = sum(result.status == "fail" for result in todo.results)
     if junit:
         from clinic.report.junit import write
@@ -53,8 +48,56 @@ def validate(
         write(Path(junit), todo.results)
     if not failed:
         remember(who, facts)
-    data = {"venv": who.venv, "checks": tuple(todo.results)}
+    data: dict[str, Any] = {"venv": who.venv, "checks": tuple(todo.results)}
+    if serving := stopgap.serving(settings):
+        data["stopgap"] = serving
     return Result("validate", "sick" if failed else "healthy", int(bool(failed)), data)
+
+
+def quick_checks(
+    who: Patient,
+    facts: Facts,
+    findings: tuple[Finding, ...],
+    on_result: Watch = lambda _result: None,
+    asked: Asked | None = None,
+) -> tuple[CheckResult, ...]:
+    """The parts that start no shadow server, on facts (and an answer of the service's module) known already."""
+    todo = Checklist(on_result)
+    _quick(todo, who, facts, findings, asked)
+    return tuple(todo.results)
+
+
+def _live(who: Patient) -> tuple[Subject | None, bool]:
+    """The live server if it runs; and whether it should answer."""
+    from clinic.service import manager
+
+    live = manager.status(who.settings)
+    mine = Subject(who.settings, shadow=False) if live.pid and live.state == "running" else None
+    return mine, bool(mine) or live.state in {"hung", "foreign", "starting"} or live.wanted == "up"
+
+
+def _quick(
+    todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding, ...], asked: Asked | None = None
+) -> None:
+    mine, expected = _live(who)
+    startup.run(todo, mine, "left out by --quick", who.venv)
+    health.run(todo, Subject(who.settings, shadow=False) if expected else None)
+    environment.run(todo, facts, findings, who.settings, asked)
+
+
+def _whole(todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding, ...]) -> None:
+    from clinic.checklist import keepalive, native, shadow
+    from clinic.service import memory
+
+    _, expected = _live(who)
+    mode = memory.recall(who.settings).mode
+    with shadow.made(who.settings, who.venv, mode=mode) as twin:
+        startup.run(todo, twin.subject, twin.manage("start"), who.venv)
+        health.run(todo, Subject(who.settings, shadow=False) if expected else twin.subject)
+        environment.run(todo, facts, findings, who.settings)
+        twin.manage("stop")
+        native.run(todo, twin)
+    keepalive.run(todo, who.settings, who.venv, mode)
 
 
 def remember(who: Patient, facts: Facts) -> dict[str, Any]:
@@ -93,7 +136,7 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
         steps.step("Restoring pyvenv.cfg")
         notes += fix_cfg(settings).notes
     elif findings:
-        from clinic.flow.rebuild import rebuild
+        from clinic.flow.rebuilding import rebuild
 
         steps.step("Building the environment from its lock")
         result = rebuild(settings, progress=steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinic import interpreters
@@ -51,10 +51,21 @@ class Packages:
     wanted: tuple[tuple[str, str], ...]
     drift: Drift
     notes: tuple[str, ...] = ()
-    unhashed: tuple[str, ...] = field(default=())
+    unhashed: tuple[str, ...] = ()
 
 
-def choose(settings: Settings, facts: Facts | None, spec: str | None) -> Choice:
+@dataclass(frozen=True)
+class Case:
+    """A rebuild that was decided on: whose, as it was seen, with which interpreter, from which file."""
+
+    who: Patient
+    facts: Facts
+    choice: Choice
+    path: Path
+    wish: Wish
+
+
+def choose(settings: Settings, facts: Facts, spec: str | None) -> Choice:
     """The interpreter to build with: the one that was named, the patient's own, else the first of the settings."""
     if spec is not None:
         named = _first(str(Path(spec).absolute()) if os.sep in spec else spec)
@@ -65,11 +76,11 @@ def choose(settings: Settings, facts: Facts | None, spec: str | None) -> Choice:
                 "invoke rebuild, for the one it was made for",
             )
         return Choice(named, f"--python {spec}")
-    if facts and facts.flavour and (own := _own(facts, facts.flavour)):
+    if facts.flavour and (own := _own(facts, facts.flavour)):
         return own
     for each in settings.environment.python:
         if found := _first(each):
-            lost = f"; Python {facts.flavour}, which it was made for, is not here" if facts and facts.flavour else ""
+            lost = f"; Python {facts.flavour}, which it was made for, is not here" if facts.flavour else ""
             return Choice(found, f"the first of clinic.environment.python that is here{lost}")
     raise RefusedError(
         "python-missing",
@@ -117,75 +128,88 @@ def requirements(settings: Settings, wish: Wish) -> Path:
     return path
 
 
-def packages(who: Patient, facts: Facts | None, wish: Wish, path: Path, base: Interpreter, folder: Path) -> Packages:
-    """What to install into an environment of this base. `folder` takes a requirements file if one must be written."""
-    pins = lock.read(path)
-    locked = lock.wanted(pins, base.flavour)
-    installed = facts.tree.distributions if facts and facts.tree else ()
-    have = [(each.name, each.version) for each in installed]
-    differs = drift(have, locked) if facts and facts.tree else Drift()
-    source = Source(path, wish.hashes, wish.hashes or not lock.unpinned(path), wish.wheelhouse, wish.offline)
-    if not wish.as_installed:
-        return Packages((source,), locked, differs)
-    things, lost = was_there.wanted(installed, (who.snapshot or {}).get("distributions", {}))
+def packages(case: Case, folder: Path) -> Packages:
+    """What to install. `folder` takes a requirements file if one must be written."""
+    wish, base = case.wish, case.choice.base
+    locked = lock.wanted(lock.read(case.path), base.flavour)
+    tree = case.facts.tree
+    differs = drift(((each.name, each.version) for each in tree.distributions), locked) if tree else Drift()
+    if wish.as_installed:
+        return _as_installed(case, differs, folder)
+    complete = wish.hashes or not lock.unpinned(case.path)
+    source = Source(case.path, wish.hashes, complete, wish.wheelhouse, wish.offline)
+    return Packages((source,), locked, differs)
+
+
+def _as_installed(case: Case, differs: Drift, folder: Path) -> Packages:
+    wish, snapshot = case.wish, (case.who.snapshot or {}).get("distributions", {})
+    things, lost = was_there.wanted(case.facts.tree.distributions if case.facts.tree else (), snapshot)
     if not things:
         raise RefusedError(
             "nothing-installed",
-            f"Neither metadata nor a snapshot tells what was installed in {who.venv}. Nothing was touched.",
+            f"Neither metadata nor a snapshot tells what was installed in {case.who.venv}. Nothing was touched.",
             "invoke rebuild",
         )
-    hashes, bare = was_there.hashed(things, pins, base, source, folder)
+    source = Source(case.path, wheelhouse=wish.wheelhouse, offline=wish.offline)
+    hashes, bare = was_there.hashed(things, lock.read(case.path), case.choice.base, source, folder)
     if bare and wish.hashes:
         raise RefusedError(
             "no-hash",
             f"No hash can be had for {', '.join(map(str, bare))}, so it could not be verified. Nothing was touched.",
             "invoke rebuild --as-installed --no-hashes installs these without; invoke rebuild follows the lock",
         )
-    notes = (f"from the last snapshot, since metadata no longer tells: {', '.join(lost)}",) if lost else ()
     with_hash = [thing for thing in things if thing.name in hashes]
-    sources = []
-    if with_hash:
-        file = was_there.write(with_hash, hashes, folder / "as-installed.txt")
-        sources.append(Source(file, hashes=True, wheelhouse=wish.wheelhouse, offline=wish.offline))
-    if bare:
-        file = was_there.write(bare, {}, folder / "as-installed-without-hashes.txt")
-        sources.append(Source(file, hashes=False, wheelhouse=wish.wheelhouse, offline=wish.offline))
-    pairs = tuple((thing.name, thing.version) for thing in things)
-    return Packages(tuple(sources), pairs, differs, notes, tuple(map(str, bare)))
+    files = [(with_hash, "as-installed.txt", True), (bare, "as-installed-without-hashes.txt", False)]
+    return Packages(
+        sources=tuple(
+            replace(source, requirements=was_there.write(some, hashes, folder / name), hashes=safe)
+            for some, name, safe in files
+            if some
+        ),
+        wanted=tuple((thing.name, thing.version) for thing in things),
+        drift=differs,
+        notes=(f"from the last snapshot, since metadata no longer tells: {', '.join(lost)}",) if lost else (),
+        unhashed=tuple(map(str, bare)),
+    )
 
 
-def draft(who: Patient, facts: Facts | None, choice: Choice, chosen: Packages) -> Draft:
+def draft(case: Case, chosen: Packages) -> Draft:
     """Everything that the new environment is to be."""
-    settings = who.settings
-    old = grammar.parse(facts.cfg.raw) if facts and facts.cfg and facts.cfg.raw else None
-    include, _ = system_site_choice(settings.environment.system_site_packages, who.snapshot, old)
-    had_pip = any(each.name == "pip" for each in facts.tree.distributions) if facts and facts.tree else False
+    who, facts, base = case.who, case.facts, case.choice.base
+    old = grammar.parse(facts.cfg.raw) if facts.cfg and facts.cfg.raw else None
+    include, _ = system_site_choice(who.settings.environment.system_site_packages, who.snapshot, old)
+    had_pip = any(each.name == "pip" for each in facts.tree.distributions) if facts.tree else False
     return Draft(
         venv=who.venv,
-        base=choice.base,
+        base=base,
         sources=chosen.sources,
         expected=proof.Expected(
-            base=choice.base,
+            base=base,
             distributions=chosen.wanted,
-            imports=_imports(who, chosen),
-            module=proof.service_module(settings.service.command),
+            imports=_imports(case),
+            module=proof.service_module(who.settings.service.command),
         ),
         include=include,
         prompt=_prompt(facts, old),
         # An environment whose people call its pip keeps one; others (uv's) never had it, and the lock rules.
-        pip=had_pip and not any(name == "pip" for name, _ in chosen.wanted) and choice.base.version >= (3, 9),
+        pip=had_pip and not any(name == "pip" for name, _ in chosen.wanted) and base.version >= _SEEDABLE,
         foreign=tuple(foreign.foreign(who.venv)) if who.venv.is_dir() and not who.venv.is_symlink() else (),
     )
 
 
-def _imports(who: Patient, chosen: Packages) -> tuple[str, ...]:
+_SEEDABLE = (3, 9)
+"""virtualenv brings no pip for older ones."""
+
+
+def _imports(case: Case) -> tuple[str, ...]:
     """What the service imports; of another environment with another lock only its packages are known."""
-    own_lock = {source.requirements for source in chosen.sources} == {who.settings.environment.requirements}
-    return who.settings.environment.imports if who.own or own_lock else ()
+    environment = case.who.settings.environment
+    same_lock = case.path == environment.requirements and not case.wish.as_installed
+    return environment.imports if case.who.own or same_lock else ()
 
 
-def _prompt(facts: Facts | None, old: grammar.Cfg | None) -> str | None:
+def _prompt(facts: Facts, old: grammar.Cfg | None) -> str | None:
     told = old.first("prompt") if old else None
     if told and told[:1] == told[-1:] and told[:1] in {"'", '"'}:
         told = told[1:-1]
-    return told or (facts.tree.prompt if facts and facts.tree else None)
+    return told or (facts.tree.prompt if facts.tree else None)

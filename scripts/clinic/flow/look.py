@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from clinic.checks import CHECKS
-from clinic.flow.patient import as_data, judge, patient
-from clinic.model import OutcomeWord, Result
+from clinic.facts import Facts
+from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.model import Diagnosis, OutcomeWord, Result
+from clinic.remedies import stopgap
 from clinic.settings import Settings
 
 
-def diagnose(settings: Settings, venv: str | Path | None = None) -> Result:
-    """Observe, examine, plan; stop there. Changes nothing."""
+def diagnose(settings: Settings, venv: str | Path | None = None, *, archive: bool = False) -> Result:
+    """Observe, examine, plan; stop there. Changes nothing, but for the document that `archive` asks for."""
     who = patient(settings, venv)
-    diagnosis = judge(who, who.look())
+    facts = who.look()
+    diagnosis = judge(who, facts)
     word: OutcomeWord = "sick" if diagnosis.sick else "healthy"
-    return Result("diagnose", word, int(diagnosis.sick), as_data(diagnosis), notes=who.records.notes())
+    data = as_data(diagnosis)
+    if serving := stopgap.serving(settings):
+        data["stopgap"] = serving
+    result = Result("diagnose", word, int(diagnosis.sick), data, notes=who.records.notes())
+    return _archived(who, facts, diagnosis, result) if archive else result
+
+
+def _archived(who: Patient, facts: Facts, diagnosis: Diagnosis, result: Result) -> Result:
+    """Write the incident document, the quick checklist with it."""
+    from clinic.flow.check import quick_checks
+    from clinic.report import incident
+
+    checks = quick_checks(who, facts, diagnosis.findings)
+    path = incident.write(who.settings.records, replace(result, data={**result.data, "checks": checks}))
+    return replace(result, data={**result.data, "incident": path})
 
 
 def known_damages() -> Result:

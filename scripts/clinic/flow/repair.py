@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from clinic.errors import FailedError, RefusedError
+from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.model import Diagnosis, Receipt, Result
@@ -21,9 +21,17 @@ _BEYOND_A_CFG = frozenset({"python-missing", "python-dangling", "python-truncate
 
 
 def fix_cfg(
-    settings: Settings, venv: str | Path | None = None, *, base: str | None = None, dry_run: bool = False
+    settings: Settings,
+    venv: str | Path | None = None,
+    *,
+    base: str | None = None,
+    dry_run: bool = False,
+    imports: bool = True,
 ) -> Result:
-    """Restore pyvenv.cfg from evidence and prove it, or put everything back."""
+    """Restore pyvenv.cfg from evidence and prove it, or put everything back.
+
+    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better.
+    """
     who = patient(settings, venv)
     with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
         facts = who.look(imports=False, base=_base_flag(base))
@@ -38,7 +46,7 @@ def fix_cfg(
         notes = (*told(recovered), *_spoken(draft))
         if dry_run:
             return _planned(before, draft, notes)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft))
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft, imports=imports))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
@@ -74,8 +82,8 @@ def _draft(who: Patient, facts: Facts) -> remedy.Draft:
     return remedy.draft(facts, setting=who.settings.environment.system_site_packages, snapshot=who.snapshot)
 
 
-def _proof(who: Patient, draft: remedy.Draft) -> Callable[[], Facts]:
-    return lambda: who.look(base=draft.base.executable)
+def _proof(who: Patient, draft: remedy.Draft, *, imports: bool) -> Callable[[], Facts]:
+    return lambda: who.look(base=draft.base.executable, imports=imports)
 
 
 def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
@@ -89,9 +97,7 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
 def told(recovered: list[Entry]) -> tuple[str, ...]:
     """What became of runs that were killed."""
     ends = {True: "was finished", False: "was put back"}
-    return tuple(
-        f"an interrupted {entry.remedy} of {entry.venv} {ends[entry.state == 'done']}" for entry in recovered
-    )
+    return tuple(f"an interrupted {entry.remedy} of {entry.venv} {ends[entry.state == 'done']}" for entry in recovered)
 
 
 def _nothing_to_do(before: Diagnosis, notes: tuple[str, ...]) -> Result:
@@ -189,10 +195,13 @@ def _undone(who: Patient, entry: Entry) -> Receipt:
 
     server = Handover(who.settings, entry.venv)
     server.before()
+    receipt = who.records.undo(entry)
     try:
-        return who.records.undo(entry)
-    finally:
         server.after()
+    except ClinicError as error:
+        message = f"What was replaced is back in its place, and the server does not run from it: {error.message}"
+        raise FailedError(error.code, message, f"invoke rebuild{who.flags}") from error
+    return receipt
 
 
 def undo_list(settings: Settings) -> Result:

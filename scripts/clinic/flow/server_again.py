@@ -47,14 +47,13 @@ def again(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: li
     """Do it, and return how the server is then; a stopgap ends once the environment serves, not before."""
     now = before
     if wanted.verb:
-        shown.step("Starting the server" if wanted.verb == "start" else "Restarting the server")
-        now = _done(who, before, wanted, errors)
+        now = _done(who, before, wanted, shown, errors)
     if now.state == "running" and not now.stopgap:
         stopgap.ended(who.settings)
     return now
 
 
-def _done(who: Patient, before: Status, wanted: Wanted, errors: list[ClinicError]) -> Status:
+def _done(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: list[ClinicError]) -> Status:
     from clinic.service import manager, memory
 
     python, settings = layout.python_in(who.venv), who.settings
@@ -62,6 +61,7 @@ def _done(who: Patient, before: Status, wanted: Wanted, errors: list[ClinicError
     if seen.state == "running" and not seen.stopgap and seen.pid != before.pid:
         wanted.said = "started again by the repair"  # a rebuild hands the server over itself, a monitor restarts it
         return seen
+    shown.step("Starting the server" if wanted.verb == "start" else "Restarting the server")
     act = manager.restart if wanted.verb == "restart" else manager.start
     try:
         status = act(settings, python, who.venv, mode=memory.recall(settings).mode)

@@ -18,10 +18,12 @@ from clinic.anatomy import layout, record
 from clinic.anatomy.there import exists, is_folder, names_in
 from clinic.facts import Platform
 
-_OF_CREATORS = frozenset("pyvenv.cfg .gitignore CACHEDIR.TAG .lock lib64 pip-selfcheck.json __pycache__".split())
+_OF_CREATORS = frozenset(
+    ("pyvenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock", "lib64", "pip-selfcheck.json", "__pycache__")
+)
 _SCRIPT_FOLDERS = frozenset({"bin", "Scripts"})
 _LIBRARIES = frozenset({"lib", "Lib"})
-_DATA = frozenset("include Include share etc man data doc local".split())
+_DATA = frozenset({"include", "Include", "share", "etc", "man", "data", "doc", "local"})
 """Folders that installers put files into; there, file by file, RECORD decides."""
 _STARTUP = re.compile(r"(?:.*\.pth|(?:sitecustomize|usercustomize)(?:\.py)?)\Z")
 
@@ -68,7 +70,7 @@ def _of_distribution(venv: Path, site: Path, folder: Path) -> Iterator[Path]:
     yield folder.relative_to(venv)
     prefix = os.path.relpath(site, venv)
     for row in record.read(folder):
-        yield Path(os.path.normpath(os.path.join(prefix, row.path)))
+        yield Path(os.path.normpath(f"{prefix}/{row.path}"))
     if not exists(folder / record.NAME):
         # Its RECORD is lost: then its own list of top-level names says what was installed.
         for name in _words(folder / "top_level.txt"):

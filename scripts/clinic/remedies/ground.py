@@ -93,4 +93,4 @@ def _within(path: Path, folder: Path) -> bool:
 
 def _parent_resolved(path: Path) -> str:
     """The place itself, however its folder is reached; a link at the place is not followed."""
-    return os.path.join(os.path.realpath(path.parent), path.name)
+    return f"{os.path.realpath(path.parent)}{os.sep}{path.name}"

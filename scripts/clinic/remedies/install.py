@@ -42,14 +42,14 @@ def install(python: Path, source: Source, say: Say) -> str:
     """
     refusal: FailedError | None = None
     if uv := find_uv():
-        done = proc.stream(uv_words(uv, python, source), timeout=LIMIT, on_line=_filtered(say), env=_uv_env())
+        done = proc.stream(uv_words(uv, python, source), timeout=LIMIT, on_line=packages_only(say), env=_uv_env())
         if done.ok:
             return "uv"
         refusal = failure("uv", done, source)
         if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
             raise refusal
         say("uv could not; trying pip")
-    done = proc.stream(pip_words(python, source, again=refusal is not None), timeout=LIMIT, on_line=_filtered(say))
+    done = proc.stream(pip_words(python, source, again=refusal is not None), timeout=LIMIT, on_line=packages_only(say))
     if done.ok:
         return "pip"
     raise refusal or failure("pip", done, source)
@@ -120,7 +120,7 @@ def pip_module() -> Sequence[str]:
 _ARRIVES = re.compile(r"\s*(?:\+ (?P<done>\S+)|(?P<word>Downloading|Building|Collecting|Built|Prepared|Resolved) .*)")
 
 
-def _filtered(say: Say) -> Say:
+def packages_only(say: Say) -> Say:
     """Of all that an installer says, the packages as they arrive."""
 
     def on_line(line: str) -> None:
@@ -133,9 +133,15 @@ def _filtered(say: Say) -> Say:
 _KINDS: tuple[tuple[str, str], ...] = (
     ("hash-mismatch", r"hash mismatch|do not match the hashes|hashes are required|in --require-hashes mode"),
     ("disk-full", r"no space left|os error 28|errno 28|disk quota"),
-    ("not-available", r"was not found in|no matching distribution|could not find a version|no solution found|no usable wheels|no wheels"),
+    (
+        "not-available",
+        r"was not found in|no matching distribution|could not find a version|no solution found|no (?:usable )?wheels",
+    ),
     ("build-failed", r"failed to build|build backend|failed building wheel|metadata-generation-failed"),
-    ("no-index", r"error sending request|failed to fetch|connection|network|timed out|resolve host|name resolution|max retries"),
+    (
+        "no-index",
+        r"error sending request|failed to fetch|connection|network|timed out|resol(?:ve host|ution)|max retries",
+    ),
 )
 _HINTS = {
     "hash-mismatch": "compile the lock anew (nox -s lock -- --upgrade NAME) if you trust the new file",
@@ -146,7 +152,7 @@ _HINTS = {
 }
 
 
-def failure(installer: str, done: proc.Completed, source: Source) -> FailedError:
+def failure(installer: str, done: proc.Completed, source: Source, doing: str = "install") -> FailedError:
     """What an installer failed with, as one error with its own reason."""
     text = done.stdout + done.stderr
     code = next((name for name, words in _KINDS if re.search(words, text, re.IGNORECASE)), "install-failed")
@@ -155,8 +161,8 @@ def failure(installer: str, done: proc.Completed, source: Source) -> FailedError
     told = reason_in(text) or done.reason or f"exit code {done.code}"
     return FailedError(
         code,
-        f"{installer} could not install {source.requirements.name}: {told}. The old environment was not touched.",
-        _HINTS.get(code, "invoke rebuild --no-hashes is not the answer; read the reason above"),
+        f"{installer} could not {doing} {source.requirements.name}: {told}. The environment was not touched.",
+        _HINTS.get(code, "invoke diagnose"),
     )
 
 
@@ -165,7 +171,7 @@ _LIMIT = 600
 
 def reason_in(text: str) -> str:
     """The installer's own words for what went wrong, on one line."""
-    lines = [re.sub(r"^[\s×├╰│─▶]+", "", line).strip() for line in text.splitlines()]
+    lines = [re.sub(r"^[\s\u00d7\u251c\u2570\u2502\u2500\u25b6]+", "", line).strip() for line in text.splitlines()]
     marks = ("error:", "ERROR:", "cause:", "hint:")
     start = next((i for i, line in enumerate(lines) if line.startswith(marks)), None)
     if start is None:

@@ -79,9 +79,7 @@ def _digest(settings: Settings) -> str:
     return hashlib.sha256(settings.environment.requirements.read_bytes()).hexdigest()
 
 
-def _launch(
-    place: Path, base: Interpreter, settings: Settings, shown: rebuild.Shown, wheelhouse: Path | None
-) -> None:
+def _launch(place: Path, base: Interpreter, settings: Settings, shown: rebuild.Shown, wheelhouse: Path | None) -> None:
     """Make and prove it beside its place, then put it there: what is there is always whole."""
     requirements = settings.environment.requirements
     pins = lock.wanted(lock.read(requirements), base.flavour)

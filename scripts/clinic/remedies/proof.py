@@ -42,7 +42,7 @@ class Reading:
 
 def identity(root: Path, base: Interpreter, modules: Sequence[str] = ()) -> tuple[list[str], Self | Silence]:
     """Why the environment's python is not what it should be; nothing where it is."""
-    me = interpreters.ask(layout.python_in(root, layout.here()), root, modules)
+    me = interpreters.ask(layout.python_in(root, layout.here()), root, modules, bytecode=True)
     if isinstance(me, Silence):
         return [f"its python does not start: {me.reason}"], me
     who = me.interpreter
@@ -60,9 +60,7 @@ def site_packages(root: Path, base: Interpreter) -> Path:
     return (fitting[0] if fitting else root / "Lib") / "site-packages"
 
 
-def prove(
-    root: Path, expected: Expected, segment: str, *, skip: Sequence[Path] = ()
-) -> tuple[list[str], Reading]:
+def prove(root: Path, expected: Expected, segment: str, *, skip: Sequence[Path] = ()) -> tuple[list[str], Reading]:
     """Why the environment at `root` is not as expected; nothing where it is. With what reading its files showed.
 
     `skip` are files that are somebody's own: what they say is not for us to judge, and they may be large.
@@ -165,4 +163,3 @@ def _content(path: str) -> tuple[str, bytes | None]:
         return path, Path(path).read_bytes()
     except OSError:
         return path, None
-

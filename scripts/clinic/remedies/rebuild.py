@@ -161,5 +161,3 @@ def forget_older(records: Records, venv: Path, newest: str) -> list[Path]:
         records.expire(entry)
         removed += kept
     return removed
-
-

@@ -18,10 +18,10 @@ from clinic.facts import Platform
 
 
 def settled(data: bytes, segment: str) -> bytes | None:
-    """The content for the final path; None where it can't be changed without breaking it.
+    r"""The content for the final path; None where it can't be changed without breaking it.
 
-    The bytes are edited, not the text: the segment is ASCII, and the rest may be in any encoding. Separators: `/`, `\\`,
-    and `\\` doubled as often as some syntax asks for.
+    The bytes are edited, not the text: the segment is ASCII, and the rest may be in any encoding. Separators are `/`
+    and `\`, the latter doubled as often as some syntax asks for.
     """
     token = segment.encode("ascii")
     if token not in data:
@@ -42,7 +42,9 @@ _LAUNCHER = re.compile(rb"#![^\n\0]*\n\s*(?=PK\x03\x04)")
 def candidates(root: Path, platform: Platform) -> list[Path]:
     """The files that embed the path by what they are; anything else is found when every file is read."""
     folders = (root, layout.scripts_folder(root, platform))
-    return [Path(entry.path) for folder in folders for entry in _entries(folder) if entry.is_file(follow_symlinks=False)]
+    return [
+        Path(entry.path) for folder in folders for entry in _entries(folder) if entry.is_file(follow_symlinks=False)
+    ]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -72,9 +74,7 @@ def correct_records(site: Path, changed: dict[Path, bytes]) -> None:
         if not path.is_file():
             continue
         mine = {
-            row.path: changed[place]
-            for row in record.read(folder)
-            if (place := record.place(site, row)) in changed
+            row.path: changed[place] for row in record.read(folder) if (place := record.place(site, row)) in changed
         }
         if mine:
             text = path.read_bytes().decode("utf-8")

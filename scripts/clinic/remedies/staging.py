@@ -7,9 +7,11 @@ staging place turns into the final one by taking that one segment out (see `clin
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +79,7 @@ def discard(folder: Path) -> None:
         fs.remove(folder)
 
 
-def create(
-    staging: Staging, base: Interpreter, *, include: bool, prompt: str | None = None, pip: bool = False
-) -> None:
+def create(staging: Staging, base: Interpreter, *, include: bool, prompt: str | None = None, pip: bool = False) -> None:
     """Make the bare environment with virtualenv, without packages other than (if wanted) the pip it brings along."""
     from virtualenv.run import session_via_cli
 
@@ -88,7 +88,10 @@ def create(
     words += ["--system-site-packages"] if include else []
     words += ["--prompt", prompt] if prompt else []
     try:
-        with session_via_cli([*words, os.fspath(staging.root)], setup_logging=False, env=_variables()) as session:
+        with (
+            _hushed(),
+            session_via_cli([*words, os.fspath(staging.root)], setup_logging=False, env=_variables()) as session,
+        ):
             session.run()
     except (RuntimeError, OSError, SystemExit) as error:
         raise FailedError(
@@ -96,6 +99,20 @@ def create(
             f"virtualenv could not make an environment of {base.executable} ({base.dotted}): {error}.",
             "invoke rebuild --python SPEC",
         ) from error
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Nox listens to everybody at debug level; virtualenv would tell all, and run a python more to have more to tell."""
+    loggers = [logging.getLogger(name) for name in ("virtualenv", "python_discovery", "filelock", "distlib")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 # What of virtualenv's variables says how it works, as against what it is to make.

@@ -9,9 +9,10 @@
     words      durations, sizes and counts in plain English
     progress   what is going on meanwhile
     junit      the checklist as JUnit XML
+    incident   a diagnosis or a healing as a Markdown document, to keep or to send
 
-Text and JSON are made from one tree, so that they cannot disagree. Stdout is payload, stderr is narration. An
-incident document (Markdown) will be one more view.
+Text, JSON and the document are made from one tree, so that they cannot disagree. Stdout is payload, stderr is
+narration.
 
 Importing this costs next to nothing; `rich` is loaded only to paint on a terminal. A page that is piped is laid out
 by `page` alone: importing `rich` takes as long as all the rest of a short command.

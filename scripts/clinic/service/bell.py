@@ -25,8 +25,8 @@ class Bell:
 
     def __init__(self) -> None:
         self._ear, self._hand = socket.socketpair()
-        self._ear.setblocking(False)
-        self._hand.setblocking(False)
+        for end in (self._ear, self._hand):
+            end.setblocking(False)  # noqa: FBT003 - the standard library's own way
         self._before: dict[int, Any] = {}
         self._wakeup = -1
         self.asked = 0

@@ -44,6 +44,9 @@ class Care(Protocol):
     def diagnose(self) -> Look:
         """Look closely, because starts fail; heal what no network is needed for."""
 
+    def settled(self) -> None:
+        """The server was started from what the last look gave, and is healthy."""
+
     def traces(self) -> object:
         """Return what changes when somebody mends environment, settings or service; cheap enough for every second."""
 

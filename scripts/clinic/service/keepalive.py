@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def _run(monitor: Monitor, bell: Bell, herald: Herald) -> None:
             slips += 1
             herald.event("failed", error.message, code=error.code)
             _survive(slips, bell)
-        except Exception as error:  # a slip of the monitor must not leave the server unwatched
+        except Exception as error:  # noqa: BLE001 - a slip of the monitor must not leave the server unwatched
             slips += 1
             herald.event("slip", f"{type(error).__name__}: {error}")
             _survive(slips, bell)
@@ -92,4 +93,4 @@ def _stop(settings: Settings, monitor: Monitor) -> Status:
 
 def _gaps(monitor: Monitor) -> tuple[float, ...]:
     moments = list(monitor.pulse.checked if monitor.pulse else deque[float]())
-    return tuple(round(later - earlier, 3) for earlier, later in zip(moments, moments[1:], strict=False))
+    return tuple(round(later - earlier, 3) for earlier, later in itertools.pairwise(moments))

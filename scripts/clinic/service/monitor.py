@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import guard, health, memory, ports, reasons, revive
+from clinic.service import guard, health, memory, reasons, revive
 from clinic.service.backoff import Failures
 from clinic.service.care import Scene, Trouble
+from clinic.service.patience import Patience
 from clinic.service.pulse import Pulse
 from clinic.service.ward import Ward
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _LASTING = frozenset({"port-taken", "port-forbidden", "app-missing"})
 # These say that the environment is to blame: no need for more failures before it is looked at.
 _ENVIRONMENT = frozenset({"cfg-error", "base-missing", "package-missing", "interpreter-broken", "cannot-start"})
-_TURN = 0.5  # seconds between two looks while there is no server
 _BUSY = 0.1  # seconds until another run may have let the lock go
 _JUMP = 5.0  # seconds overslept that mean suspension; a machine under load oversleeps less
 
@@ -86,7 +86,8 @@ class Monitor:
                 pulse.afresh(now)
             before = pulse.count
             why = pulse.turn(now)
-            self._tell_failed_check(pulse)
+            if failed := pulse.news():
+                self._herald.event("check-failed", failed)
             if pulse.count > before and revive.mend_pid_file(self._settings, ward.record):
                 self._herald.event("pid-file", "the pid file was gone; it is written again")
             self._show("watching")
@@ -97,12 +98,6 @@ class Monitor:
         if self.pulse is None:
             raise RuntimeError("a server is watched by its pulse")
         return self.pulse
-
-    def _tell_failed_check(self, pulse: Pulse) -> None:
-        if pulse.strikes > getattr(pulse, "told", 0) and pulse.answer:
-            of = self._settings.keep_alive.failures
-            self._herald.event("check-failed", f"check {pulse.strikes} of {of} failed: {pulse.answer.reason}")
-        pulse.told = pulse.strikes
 
     def _died(self, ward: Ward) -> None:
         code = ward.exit_code()
@@ -183,14 +178,14 @@ class Monitor:
         if revived.child:
             self.restarts += bool(again)
             kind = "restarted" if again else "started"
-            self._herald.event(kind, f"process {pid} answers after {seconds:.2f} s", pid=pid, seconds=seconds)
+            self._herald.event(kind, f"process {pid} answers after {seconds:.2f} s", pid=pid, seconds=round(seconds, 3))
+        self._care.settled()
         self._take(revived)
 
     def _failed(self, error: FailedError, traces: object) -> None:
         if error.code == "stopped-meanwhile":
             return
         self._herald.event("start-failed", error.message, code=error.code)
-        self._why = self._why or error.message
         if error.code in _LASTING:
             self._block(Trouble.of(error), traces)
             return
@@ -222,50 +217,29 @@ class Monitor:
     def _rest(self) -> None:
         self._herald.event("resting", "the server is not wanted: invoke start brings it back, Ctrl+C ends this")
         self._post.say("resting", "stopped on request", "invoke start")
-        self._wait("resting", None, None, "stopped on request; invoke start brings it back")
+        self._wait(Patience(self._settings, "resting", "stopped on request; invoke start brings it back"))
 
     def _pause(self, trouble: Trouble, *, long: bool = False) -> None:
         seconds = self._failures.long_delay() if long else self._failures.delay()
         self._herald.event("waiting", f"next try in {seconds:.0f} s", code=trouble.code, seconds=seconds)
         self._post.say("waiting", trouble.message, trouble.hint, seconds)
-        self._wait("waiting", self._care.traces(), seconds, trouble.message)
+        self._wait(Patience(self._settings, "waiting", trouble.message, seconds, self._care))
 
     def _block(self, trouble: Trouble, traces: object) -> None:
         self._herald.event("blocked", f"{trouble.message} To mend it: {trouble.hint}", code=trouble.code)
         self._post.say("blocked", trouble.message, trouble.hint)
         lasting = trouble.code in _LASTING
         until = None if lasting else self._failures.long_delay()
-        self._wait("blocked", traces, until, trouble.message, port=trouble.code == "port-taken")
+        patience = Patience(self._settings, "blocked", trouble.message, until, self._care, traces)
+        patience.for_port = trouble.code == "port-taken"
+        self._wait(patience)
 
-    def _wait(self, phase: guard.Phase, traces: object, seconds: float | None, message: str, *, port: bool = False) -> None:
-        """Wait until the time has come, or somebody did what lets the server start."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        said, last = self._said(), traces
-        while not self._bell.asked:
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                return
-            left = None if deadline is None else deadline - now
-            self._show(phase, message, left)
-            self._bell.wait(_TURN if left is None else min(_TURN, left))
-            if self._said() != said or (port and self._port_is_free()):
-                return
-            if traces is not None:
-                current = self._care.traces()
-                if current != traces and current == last:  # whoever mends it is done with it
-                    self._herald.event("mended", "something was changed: trying again")
-                    return
-                last = current
-
-    def _said(self) -> tuple[float, float]:
-        """Return what changes when somebody types start, stop or restart."""
-        return tuple(_mtime(path) for path in (memory.place(self._settings, ".json"), self._settings.service.pid_file))  # type: ignore[return-value]
-
-    def _port_is_free(self) -> bool:
-        try:
-            return ports.is_free(self._settings.service.host, self._settings.service.port)
-        except RefusedError:
-            return False
+    def _wait(self, patience: Patience) -> None:
+        while not self._bell.asked and not patience.over():
+            self._show(patience.phase, patience.message, patience.left())
+            self._bell.wait(patience.turn())
+        if patience.mended:
+            self._herald.event("mended", "something was changed: trying again")
 
     def _show(self, phase: str, message: str = "", next_try: float | None = None) -> None:
         ward, pulse = self.ward, self.pulse
@@ -274,12 +248,3 @@ class Monitor:
         age = time.monotonic() - pulse.answered if ward and pulse else 0.0
         strikes = pulse.strikes if ward and pulse else 0
         self._herald.scene(Scene(phase, record, answer, age, strikes, self.restarts, message, next_try))
-
-
-def _mtime(path: object) -> float:
-    import os
-
-    try:
-        return os.stat(path).st_mtime  # type: ignore[call-overload]
-    except OSError:
-        return 0.0

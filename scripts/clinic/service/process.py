@@ -5,8 +5,10 @@ The one room besides `clinic.proc` that starts programs; here they outlive us.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -117,6 +119,21 @@ def spawn(
         raise _cannot_start(argv, error) from error
     row = look(started.pid)  # a child that has ended already is still in the table: nobody has waited for it
     return Child(row.identity if row else Identity(started.pid, "gone"), started, notes)
+
+
+def become(argv: Sequence[str], *, windows: bool = os.name == "nt", popen: Popen = subprocess.Popen) -> int:
+    """Become another program where the system can; else run it, and return its exit code. Ctrl+C is its own."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    if not windows:
+        os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
+    with popen(list(argv)) as child:
+        code = None
+        while code is None:
+            with contextlib.suppress(KeyboardInterrupt):  # the console tells the child as well
+                code = child.wait()
+    return code
 
 
 Started = tuple["subprocess.Popen[bytes]", tuple[str, ...]]

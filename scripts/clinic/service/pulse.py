@@ -57,6 +57,7 @@ class Pulse:
         self.answer: health.Answer | None = None
         self.answered = now
         self.strikes = 0
+        self._told = 0
         self.count = 0
         self.checked: deque[float] = deque(maxlen=_KEPT)
 
@@ -73,8 +74,17 @@ class Pulse:
 
     def afresh(self, now: float) -> None:
         """Forget what was counted: the time that passed was nobody's."""
-        self.strikes, self._question, self._halted = 0, None, False
+        self.strikes, self._told, self._question, self._halted = 0, 0, None, False
         self._next_check, self._next_look = now + _RECHECK, now + LOOK
+
+    def news(self) -> str:
+        """Say once that a check failed."""
+        if self.strikes == self._told:
+            return ""
+        self._told = self.strikes
+        if not self.strikes or self.answer is None:
+            return ""
+        return f"check {self.strikes} of {self._figures.failures} failed: {self.answer.reason}"
 
     def turn(self, now: float) -> str:
         """Do what is due; returns why the server must be replaced, or nothing."""

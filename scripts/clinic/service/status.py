@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from clinic.service import find, health, identity, memory, ports, stopping
+from clinic.service import find, guard, health, identity, memory, ports, stopping
 from clinic.service.table import everyone
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Status:
     health: health.Answer | None = None
     environment: Mapping[str, str] | None = None
     port_holder: ports.Holder | None = None
+    monitor: guard.Sentry | None = None
     changed: bool = False
     notes: tuple[str, ...] = ()
 
@@ -48,6 +49,7 @@ class Status:
             "health": self.health.as_json() if self.health else None,
             "environment": dict(self.environment) if self.environment else None,
             "port_holder": self.port_holder.as_json() if self.port_holder else None,
+            "monitor": self.monitor.as_json() if self.monitor else None,
         }
 
 
@@ -60,6 +62,7 @@ def status(settings: Settings) -> Status:
         restarts=known.restarts,
         last_reason=known.last_reason,
         mode=known.mode,
+        monitor=guard.sentry(settings),
     )
     if found.kind == "ours" and found.record:
         return _status_of_ours(settings, found.record, base)
@@ -121,6 +124,9 @@ def _status_of_none(settings: Settings, found: Reading, base: Status) -> Status:
     if holder and holder.ours:
         told = f"{found.why}, but {holder}, which it started, lives on"
         return replace(base, state="stale", health=answer, port_holder=holder, last_reason=told)
+    if base.monitor and base.monitor.phase in {"waiting", "blocked"} and base.wanted == "up":
+        state: State = "waiting" if base.monitor.phase == "waiting" else "failed"
+        return replace(base, state=state, health=answer, port_holder=holder, last_reason=base.monitor.message)
     if answer.reachable or holder:
         # Whoever it is, it is not ours: a good answer must not pass for our server's.
         told = f"port {settings.service.port} is held by {holder or 'somebody who cannot be seen'}"

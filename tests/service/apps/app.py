@@ -18,8 +18,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        body = SAY("APP_BODY", '{"status": "healthy"}').encode()
-        self.send_response(int(SAY("APP_STATUS", "200")))
+        later = bool(SAY("APP_LATER")) and os.path.exists(SAY("APP_LATER", ""))  # noqa: PTH110
+        if later:
+            time.sleep(float(open(SAY("APP_LATER", "")).read() or SAY("APP_LATER_SLEEP", "0")))  # noqa: PTH123, SIM115
+        good = SAY("APP_BODY", '{"status": "healthy"}')
+        body = (SAY("APP_LATER_BODY", good) if later else good).encode()
+        status = SAY("APP_STATUS", "200")
+        self.send_response(int(SAY("APP_LATER_STATUS", status) if later else status))
         if SAY("APP_SIGN", "1") == "1":
             self.send_header("X-Bridge-Launch", SAY("APP_LAUNCH") or SAY("BRIDGE_LAUNCH_ID", ""))
             self.send_header("X-Bridge-Pid", str(os.getpid()))
@@ -48,6 +53,8 @@ def main() -> None:
     sys.stdout.buffer.write(bytes.fromhex(SAY("APP_BYTES", "")))
     sys.stdout.flush()
     time.sleep(float(SAY("APP_BOOT", "0")))
+    if SAY("APP_DIES") and os.path.exists(SAY("APP_DIES", "")):  # noqa: PTH110
+        sys.exit(1)
     if SAY("APP_EXIT"):
         sys.exit(int(SAY("APP_EXIT", "1")))
     HTTPServer(("127.0.0.1", int(SAY("BRIDGE_PORT", "0"))), Handler).serve_forever()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from clinic.errors import FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
 from clinic.model import Action, Result
-from clinic.records import Records
 from clinic.remedies import borrow, lifeboat, stopgap
 from clinic.remedies.stopgap import Stopgap
 from clinic.report.progress import Steps
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 Way = tuple[str, Callable[[], Stopgap]]
 # Not a matter of the python that is used: another way would meet the same.
 _WHOEVER = frozenset({"port-taken", "cwd-missing", "pid-file-in-the-way", "pid-file-foreign", "busy", "app-missing"})
+
+
+@dataclass(frozen=True)
+class SystemWish:
+    """Whether the system Python is to serve, whether PEP 668 may be overruled, or what was added there is to go."""
+
+    wanted: bool = False
+    overrule: bool = False
+    revert: bool = False
 
 
 def unblock(
@@ -39,32 +48,54 @@ def unblock(
     """A healthy server now; says on what it runs, and what it takes to get back."""
     from clinic.service import manager
 
-    who, shown = patient(settings, venv), progress or Steps()
+    who, shown, system = patient(settings, venv), progress or Steps(), _checked(system or SystemWish())
     now = manager.status(settings)
+    if system.revert:
+        return _reverted(settings, now, dry_run=dry_run)
     if now.state == "running":
         return _told(now, "unchanged", (), now.stopgap or "")
     shown.step("Looking at the environment")
     facts = who.look(imports=False)
     ways = _ways(who, facts, shown, Path(wheelhouse).absolute() if wheelhouse else None)
-    if system is not None:
-        ways = [(stopgap.SYSTEM, lambda: system.prepare(who, facts, shown))]
+    if system.wanted:
+        ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, overrule=system.overrule))]
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
     return _first_that_works(who, now, ways, shown)
 
 
-class SystemWish:
-    """That the system Python is to serve, and whether PEP 668 may be overruled."""
+def _checked(system: SystemWish) -> SystemWish:
+    if (system.revert or system.overrule) and not system.wanted:
+        flag = "--revert" if system.revert else "--break-system-packages"
+        raise RefusedError("needs-system", f"{flag} speaks of the system Python.", f"invoke unblock --system {flag}")
+    return system
 
-    def __init__(self, *, break_system_packages: bool) -> None:
-        self.break_system_packages = break_system_packages
 
-    def prepare(self, who: Patient, facts: Facts, shown: Steps) -> Stopgap:
-        """Install what is missing there, on record. Raises RefusedError, FailedError."""
-        from clinic.remedies import system_python
+def _system(who: Patient, facts: Facts, shown: Steps, *, overrule: bool) -> Stopgap:
+    from clinic.remedies import system_python
 
-        shown.step("Installing into the system Python")
-        return system_python.prepare(who.settings, facts, shown.detail, overrule=self.break_system_packages)
+    shown.step("Installing into the system Python")
+    with _alone(who.settings):
+        return system_python.prepare(who.settings, facts, shown.detail, overrule=overrule)
+
+
+def _reverted(settings: Settings, now: Status, *, dry_run: bool) -> Result:
+    """Remove what was added; refused while the server still runs on it."""
+    from clinic.remedies import system_python
+
+    known = system_python.ledger(settings)
+    if known is None:
+        return Result("unblock", "unchanged", 0, {"removed": []}, notes=("nothing is on record as installed there",))
+    if now.state == "running" and now.stopgap == stopgap.SYSTEM:
+        raise RefusedError(
+            "stopgap-serves", f"The server still runs on {known.python}. Nothing was touched.", "invoke heal"
+        )
+    if dry_run:
+        plan = [f"remove {name} {version} from {known.python}" for name, version in known.added.items()]
+        return Result("unblock", "planned", 0, {"plan": plan})
+    removed, changed = system_python.revert(settings)
+    notes = tuple(f"{name} was changed since, and is left alone" for name in changed)
+    return Result("unblock", "cured", 0, {"python": known.python, "removed": removed}, notes=notes)
 
 
 def _ways(who: Patient, facts: Facts, shown: Steps, wheelhouse: Path | None) -> list[Way]:
@@ -75,20 +106,22 @@ def _ways(who: Patient, facts: Facts, shown: Steps, wheelhouse: Path | None) -> 
 
     def borrowed() -> Stopgap:
         shown.step("Borrowing the base interpreter")
-        with _alone(who.settings, stopgap.BORROW):
+        with _alone(who.settings):
             return borrow.prepare(who.settings, facts)
 
     def lifeboat_() -> Stopgap:
         shown.step("Making a lifeboat from the lock")
-        with _alone(who.settings, stopgap.LIFEBOAT):
+        with _alone(who.settings):
             return lifeboat.prepare(who.settings, facts.flavour, shown, wheelhouse)
 
     return [*own, (stopgap.BORROW, borrowed), (stopgap.LIFEBOAT, lifeboat_)]
 
 
-def _alone(settings: Settings, way: str) -> Any:
+def _alone(settings: Settings) -> AbstractContextManager[None]:
     """A lock of its own: a rebuild that runs is no reason to wait for a server, a second unblock is."""
-    return Records(stopgap.folder(settings, way).with_name("making")).lock("unblock")
+    from clinic.service import lock, memory
+
+    return lock.held(memory.place(settings, ".unblock.lock"), "unblock", 0.0)
 
 
 def _itself(who: Patient) -> Stopgap:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinic import plan
-from clinic.checks import CHECKS
+from clinic import plan, proc
+from clinic.checks import CHECKS, examine
 from clinic.errors import ClinicError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
-from clinic.flow.server_again import again, wish
+from clinic.flow import server_again
 from clinic.model import Diagnosis, Finding, OutcomeWord, Receipt, Result
+from clinic.observe import glance
 from clinic.report.progress import Steps
 from clinic.settings import Settings
 
@@ -106,48 +107,61 @@ class Case:
         return bool(done)
 
 
-def heal(  # noqa: PLR0913 - one parameter a flag
+def heal(
     settings: Settings,
     venv: str | Path | None = None,
+    wish: Wish | None = None,
     *,
-    rebuild: bool = True,
-    wheelhouse: str | None = None,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
     dry_run: bool = False,
     progress: Steps | None = None,
 ) -> Result:
     """Cure what is found, serve again if that was wanted, and end with the quick checklist."""
-    asked = Wish(rebuild, wheelhouse, _known(only, "--only"), _known(skip, "--except"))
+    asked = wish or Wish()
+    _refuse_unknown(asked.only, "--only")
+    _refuse_unknown(asked.skip, "--except")
     case = Case(patient(settings, venv), asked, progress or Steps())
     with locked(case.who.records, "heal", dry_run=dry_run) as recovered:
         case.notes += told(recovered)
         case.shown.step("Looking at the environment and the server")
-        facts, before, server = _look(case.who)
+        seen = _look(case.who)
         if dry_run:
-            return _planned(case, facts, before, server)
-        after, facts = _rounds(case, facts, before)
-        return _ended(case, before, after, facts, server)
+            return _planned(case, seen)
+        after, facts = _rounds(case, seen.facts, seen.diagnosis)
+        return _ended(case, seen, after, facts)
 
 
-def _known(codes: Sequence[str], flag: str) -> tuple[str, ...]:
+def _refuse_unknown(codes: Sequence[str], flag: str) -> None:
     known = {check.code for check in CHECKS}
     for code in codes:
         if code not in known:
             near = difflib.get_close_matches(code, known, 1, 0.5)
             hint = f"did you mean {near[0]}?" if near else "invoke diagnose --list"
             raise RefusedError("unknown-code", f"{flag} {code}: there is no such finding.", hint)
-    return tuple(codes)
 
 
-def _look(who: Patient) -> tuple[Facts, Diagnosis, Status]:
-    """The environment and the server at once: both looks mostly wait."""
+@dataclass(frozen=True)
+class Seen:
+    """What there was before anything was done."""
+
+    facts: Facts
+    diagnosis: Diagnosis
+    server: Status
+    asked: Callable[[], proc.Completed] | None = None
+    """What the service's module answers, if the environment was fit to be asked."""
+
+
+def _look(who: Patient) -> Seen:
+    """Environment, server and the service's module at once: all three mostly wait, and two cores can."""
+    from clinic.checklist import environment
     from clinic.service import manager
 
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         server = pool.submit(manager.status, who.settings)
+        # Not of a python that might run for ever: a glance tells, and costs nothing.
+        fit = not any(finding.severity == "fatal" for finding in examine(glance(who.venv)))
+        asked = pool.submit(environment.ask, who.venv, who.settings) if fit else None
         facts = who.look()
-        return facts, judge(who, facts), server.result()
+        return Seen(facts, judge(who, facts), server.result(), asked.result if asked else None)
 
 
 def _rounds(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Diagnosis, Facts]:
@@ -156,22 +170,26 @@ def _rounds(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Diagnosis, 
         course = case.course(facts, diagnosis)
         if not course:
             break
-        if any([case.apply(remedy) for remedy in course]):
+        changed = [case.apply(remedy) for remedy in course]
+        if any(changed):
             case.shown.step("Looking again")
             facts = case.who.look()
             diagnosis = judge(case.who, facts)
     return diagnosis, facts
 
 
-def _ended(case: Case, before: Diagnosis, after: Diagnosis, facts: Facts, server: Status) -> Result:
+def _ended(case: Case, seen: Seen, after: Diagnosis, facts: Facts) -> Result:
     """Serve again, go through the quick checklist, and leave a document where anything was found."""
     from clinic.flow.check import quick_checks
 
+    before, server = seen.diagnosis, seen.server
+
     mended = any(receipt.outcome == "done" for receipt in case.receipts)
-    wanted = wish(server, mended=mended, fit=not any(f.severity == "fatal" for f in after.findings))
-    now = again(case.who, server, wanted, case.shown, case.errors)
+    wanted = server_again.wish(server, mended=mended, fit=not any(f.severity == "fatal" for f in after.findings))
+    now = server_again.again(case.who, server, wanted, case.shown, case.errors)
     case.shown.step("Going through the quick checklist")
-    checks = quick_checks(case.who, facts, after.findings, on_result=lambda check: case.shown.detail(check.title))
+    asked = None if mended else seen.asked
+    checks = quick_checks(case.who, facts, after.findings, lambda check: case.shown.detail(check.title), asked)
     case.shown.done()
     failed = after.sick or wanted.failed or any(check.status == "fail" for check in checks)
     found = before.sick or bool(case.receipts) or wanted.verb != ""
@@ -187,7 +205,7 @@ def _ended(case: Case, before: Diagnosis, after: Diagnosis, facts: Facts, server
     return _archived(case.who, result) if found or failed else result
 
 
-def _notes(case: Case, failed: bool) -> tuple[str, ...]:  # noqa: FBT001 - its one caller names it
+def _notes(case: Case, failed: bool) -> tuple[str, ...]:
     passed = () if failed else tuple(f"{error.code}: {error.message}" for error in case.errors)
     return (*case.notes, *passed)
 
@@ -204,12 +222,13 @@ def _archived(who: Patient, result: Result) -> Result:
     return replace(result, data={**result.data, "incident": path})
 
 
-def _planned(case: Case, facts: Facts, before: Diagnosis, server: Status) -> Result:
-    course = case.course(facts, before)
+def _planned(case: Case, seen: Seen) -> Result:
+    before, server = seen.diagnosis, seen.server
+    course = case.course(seen.facts, before)
     cured = {f.code for f in case.chosen(before.findings) if set(f.cured_by) & set(course)}
     left = [f for f in before.findings if f.severity != "advice" and f.code not in cured]
     steps = [f"{name}: {_cures(name, case.chosen(before.findings))}" for name in course]
-    wanted = wish(server, mended=bool(course), fit=not any(f.severity == "fatal" for f in left))
+    wanted = server_again.wish(server, mended=bool(course), fit=not any(f.severity == "fatal" for f in left))
     steps += [wanted.plan] if wanted.plan else []
     data = {"before": as_data(before), "plan": steps, "receipts": []}
     return Result("heal", "planned", int(bool(left)), data, notes=tuple(case.notes))

@@ -15,7 +15,7 @@ from clinic.anatomy.there import is_folder
 from clinic.errors import ClinicError, FailedError
 from clinic.facts import Facts, Self
 from clinic.flow import drafting
-from clinic.flow.drafting import Choice, Packages, Wish
+from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
@@ -28,7 +28,7 @@ from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0913 - the flags of the command
     settings: Settings,
     venv: str | Path | None = None,
     *,
@@ -48,9 +48,7 @@ def rebuild(
     """
     # Its import takes as long as the whole look at the patient; the look mostly waits.
     threading.Thread(target=importlib.import_module, args=("virtualenv.run",), daemon=True).start()
-    wish = Wish(
-        python, _absolute(requirements), _absolute(wheelhouse), not no_hashes, as_installed, yes, offline
-    )
+    wish = Wish(python, _absolute(requirements), _absolute(wheelhouse), not no_hashes, as_installed, yes, offline)
     return _Run(settings, venv, wish, progress or Steps()).perform(dry_run=dry_run)
 
 
@@ -72,58 +70,35 @@ class _Run:
         who = patient(self.settings, self.venv)
         ground.refuse_unsafe(who.venv, self.settings, own=who.own, yes=self.wish.yes)
         with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
-            self.shown.step("Looking at what is there")
-            facts = who.look(imports=False)
-            choice = drafting.choose(self.settings, facts, self.wish.python)
-            who, facts = self._placed(who, facts, choice)
-            before = _in_background(lambda: judge(who, _with_imports(who, facts)))
+            case = self._decided(who, path)
+            before = _in_background(lambda: judge(case.who, _with_imports(case.who, case.facts)))
             if dry_run:
-                return self._planned(who, facts, choice, path, before())
-            for left in staging.leftovers(who.venv, who.records.folder):
+                return _planned(case, before())
+            for left in staging.leftovers(case.who.venv, who.records.folder):
                 staging.discard(left)
-            place = staging.begin(who.venv, who.records.folder)
+            place = staging.begin(case.who.venv, who.records.folder)
             try:
-                return self._done(who, facts, choice, path, place, before, told(recovered))
+                return self._done(case, place, before, told(recovered))
             finally:
                 staging.discard(place.folder)
 
-    def _placed(self, who: Patient, facts: Facts, choice: Choice) -> tuple[Patient, Facts]:
-        """A first environment is named for its interpreter."""
+    def _decided(self, who: Patient, path: Path) -> Case:
+        """Look, choose the interpreter; a first environment is named for it."""
+        self.shown.step("Looking at what is there")
+        facts = who.look(imports=False)
+        choice = drafting.choose(self.settings, facts, self.wish.python)
         free = self.venv is None and self.settings.environment.path is None
-        if not free or layout.locate(self.settings.root, None) is not None:
-            return who, facts
-        new = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
-        return new, new.look(imports=False)
+        if free and layout.locate(self.settings.root, None) is None:
+            who = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
+            facts = who.look(imports=False)
+        return Case(who, facts, choice, path, self.wish)
 
-    def _planned(self, who: Patient, facts: Facts, choice: Choice, path: Path, before: Diagnosis) -> Result:
-        from tempfile import TemporaryDirectory
-
-        with TemporaryDirectory(prefix="clinic-") as folder:
-            chosen = drafting.packages(who, facts, self.wish, path, choice.base, Path(folder))
-        draft = drafting.draft(who, facts, choice, chosen)
-        count = len(chosen.wanted)
-        steps = [
-            f"make an environment of {choice.base.executable} ({choice.base.dotted}) beside {who.venv}: {choice.why}",
-            f"install {count} distribution{'s' if count != 1 else ''} of {path}",
-            *(f"carry over {each}" for each in draft.foreign),
-            "prove it, keep the old one in the stash, put the new one into its place",
-            *(["restart the server"] if Handover(self.settings, who.venv).running else []),
-        ]
-        data = {"before": as_data(before), "plan": steps, "drift": chosen.drift.as_json(), "receipts": []}
-        return Result(remedy.NAME, "planned", 0, data, notes=chosen.notes)
-
-    def _done(  # noqa: PLR0913 - what the steps before have left
-        self,
-        who: Patient,
-        facts: Facts,
-        choice: Choice,
-        path: Path,
-        place: staging.Staging,
-        before: Callable[[], Diagnosis],
-        notes: tuple[str, ...],
+    def _done(
+        self, case: Case, place: staging.Staging, before: Callable[[], Diagnosis], notes: tuple[str, ...]
     ) -> Result:
-        chosen = drafting.packages(who, facts, self.wish, path, choice.base, place.folder)
-        draft = drafting.draft(who, facts, choice, chosen)
+        who, choice = case.who, case.choice
+        chosen = drafting.packages(case, place.folder)
+        draft = drafting.draft(case, chosen)
         built = remedy.build(draft, place, self.shown)
         receipt, after = self._swapped(who, draft, built)
         removed = remedy.forget_older(who.records, who.venv, receipt.id)
@@ -134,9 +109,8 @@ class _Run:
             **_story(choice, chosen, built, receipt),
             "removed": removed,
         }
-        sick = after.sick
         notes += (f"interpreter: {choice.base.executable} ({choice.base.dotted}), {choice.why}", *chosen.notes)
-        return Result(remedy.NAME, "sick" if sick else "cured", int(sick), data, notes=notes)
+        return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
     def _swapped(self, who: Patient, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
         """Two renames, a last look, and the server's restart; put back if any of these fails."""
@@ -161,6 +135,24 @@ class _Run:
             raise FailedError(
                 error.code, f"{error.message} The old environment is back.{told_of_server}", error.hint
             ) from error
+
+
+def _planned(case: Case, before: Diagnosis) -> Result:
+    from tempfile import TemporaryDirectory
+
+    who, base = case.who, case.choice.base
+    with TemporaryDirectory(prefix="clinic-") as folder:
+        chosen = drafting.packages(case, Path(folder))
+    count = len(chosen.wanted)
+    steps = [
+        f"make an environment of {base.executable} ({base.dotted}) beside {who.venv}: {case.choice.why}",
+        f"install {count} distribution{'s' if count != 1 else ''} of {case.path}",
+        *(f"carry over {each}" for each in drafting.draft(case, chosen).foreign),
+        "prove it, keep the old one in the stash, put the new one into its place",
+        *(["restart the server"] if Handover(who.settings, who.venv).running else []),
+    ]
+    data = {"before": as_data(before), "plan": steps, "drift": chosen.drift.as_json(), "receipts": []}
+    return Result(remedy.NAME, "planned", 0, data, notes=chosen.notes)
 
 
 def _look(who: Patient, draft: Draft) -> Facts:

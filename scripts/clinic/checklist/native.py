@@ -1,0 +1,112 @@
+"""The group *Native background process*: the server outlives what it was started from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clinic.checklist import Checklist, Told
+from clinic.checklist import stage
+from clinic.checklist.shadow import Shadow
+
+if TYPE_CHECKING:
+    from clinic.service.health import Answer
+    from clinic.service.status import Status
+
+_NO_TERMINAL = "this platform has no terminal that a program can open and close"
+
+
+def run(todo: Checklist, twin: Shadow) -> None:
+    """Try all of it on a shadow that is not running."""
+    for name, attempt in (
+        ("native.survives-terminal", survives_terminal),
+        ("native.survives-editor", survives_editor),
+        ("native.detached", detached),
+    ):
+        todo.run(name, _on(twin, attempt))
+
+
+def _on(twin: Shadow, attempt: Callable[[Shadow], Told]) -> Callable[[], Told]:
+    """An attempt that leaves nothing running."""
+
+    def tried() -> Told:
+        if not stage.can_play():
+            return "skip", _NO_TERMINAL
+        try:
+            return attempt(twin)
+        finally:
+            twin.manage("stop")
+
+    return tried
+
+
+def survives_terminal(twin: Shadow) -> Told:
+    """`native.survives-terminal`: the terminal is closed, its session is hung up, the server still answers."""
+    with _terminal(twin) as window:
+        if objection := _started(twin, window):
+            return "fail", objection
+        before = _status(twin)
+        if not window.close():
+            return "fail", "the terminal was closed, but nothing in it was hung up: this proves nothing"
+    return _same_server(twin, before, "its terminal was closed (SIGHUP to all that ran in it)")
+
+
+def survives_editor(twin: Shadow) -> Told:
+    """`native.survives-editor`: the whole tree of processes that it was started below is killed."""
+    with stage.terminal(twin.folder, twin.words("start", "--json"), below=stage.EDITOR) as window:
+        if objection := _started(twin, window):
+            return "fail", objection
+        before = _status(twin)
+        company = len(window.company())
+        window.kill()
+    return _same_server(twin, before, f"the {company} processes that it was started below were killed")
+
+
+def detached(twin: Shadow) -> Told:
+    """`native.detached`: neither parent nor session nor terminal is one of the launcher's."""
+    import psutil
+
+    from clinic.service.table import look
+
+    with _terminal(twin) as window:
+        if objection := _started(twin, window):
+            return "fail", objection
+        shell = window.event("shell", 1)
+        pid = _status(twin).pid
+        row = look(pid) if pid else None
+        if pid is None or row is None:
+            return "fail", "no process is known to be the server"
+        terminal = psutil.Process(pid).terminal()
+        launchers = {each.pid for each in window.company()}
+    facts = f"process {pid}: parent {row.parent}, session {row.session}, terminal {terminal or 'none'}"
+    wrong = [
+        *(["its parent is the launcher's"] if row.parent in launchers else []),
+        *(["its session is the launcher's"] if row.session in {shell["session"], *launchers} else []),
+        *([f"it holds the terminal {terminal}"] if terminal else []),
+    ]
+    return ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
+
+
+def _terminal(twin: Shadow) -> stage.Terminal:  # type: ignore[misc]
+    return stage.terminal(twin.folder, twin.words("start", "--json"))
+
+
+def _started(twin: Shadow, window: stage.Terminal) -> str:
+    """Why the start in a terminal went wrong; empty where it did not."""
+    code = window.event("ended", twin.settings.service.start_timeout + 10)["code"]
+    return f"the start failed with exit code {code}: {window.shown()[-300:]}" if code else ""
+
+
+def _status(twin: Shadow) -> Status:
+    from clinic.service import manager
+
+    return manager.status(twin.settings)
+
+
+def _same_server(twin: Shadow, before: Status, happened: str) -> Told:
+    now = _status(twin)
+    answer: Answer | None = now.health
+    if now.state != "running" or now.pid != before.pid or answer is None:
+        told = answer.reason if answer else "no answer"
+        return "fail", f"{happened}, and the server with it: {now.state} ({told}); it was process {before.pid}"
+    return "pass", f"{happened}; process {now.pid} still answers in {answer.latency * 1000:.0f} ms"

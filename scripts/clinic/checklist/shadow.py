@@ -1,0 +1,112 @@
+"""A shadow server: the same command from the same environment, with everything else its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clinic import proc
+from clinic.checklist import Subject
+from clinic.settings import Settings, load
+
+MANAGER = Path(__file__).resolve().parents[3] / "ai" / "server_manager.py"
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A shadow's settings file and what it says."""
+
+    file: Path
+    settings: Settings
+
+    @property
+    def subject(self) -> Subject:
+        """As the checks look at it."""
+        return Subject(self.settings, shadow=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything that it leaves behind lies."""
+        return self.file.parent
+
+    def words(self, *more: str | Path) -> list[str]:
+        """The argument list of one of the server's commands, as people type it."""
+        return [sys.executable, str(MANAGER), "--config", str(self.file), *map(str, more)]
+
+    def manage(self, verb: str) -> proc.Completed:
+        """Run `python ai/server_manager.py VERB`."""
+        service = self.settings.service
+        limit = 10 + (service.stop_timeout if verb == "stop" else service.start_timeout)
+        return proc.run(self.words(verb, "--json"), timeout=limit)
+
+
+@contextmanager
+def made(
+    settings: Settings, venv: Path, *, mode: str = "", changes: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Shadow]:
+    """A shadow that is not started yet; it is stopped, and everything it leaves goes, when the block ends.
+
+    `mode` is how the live server runs. `changes` are settings that differ, by section.
+    """
+    with tempfile.TemporaryDirectory(prefix="clinic-shadow-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        tree = _tree(settings, venv, folder)
+        for section, values in (changes or {}).items():
+            tree[section] = {**tree[section], **values}
+        file = folder / "shadow.yaml"
+        file.write_text(json.dumps({"clinic": tree}), encoding="utf-8")  # JSON is YAML
+        shadow = Shadow(file, load(folder, file, {}))
+        if mode:
+            from clinic.service import memory
+
+            memory.keep(shadow.settings, mode=mode)
+        try:
+            yield shadow
+        finally:
+            shadow.manage("stop")
+
+
+def _tree(settings: Settings, venv: Path, folder: Path) -> dict[str, Any]:
+    service, environment = settings.service, settings.environment
+    return {
+        "environment": {
+            "path": str(venv),
+            "requirements": str(environment.requirements),
+            "imports": list(environment.imports),
+            "system_site_packages": environment.system_site_packages,
+        },
+        "service": {
+            # The shadow's settings lie elsewhere: what is relative to the project's folder must not move along.
+            "command": [part.replace("{root}", _literal(settings.root)) for part in service.command],
+            "cwd": str(service.cwd),
+            "host": service.host,
+            "port": free_port(service.host),
+            "health": asdict(service.health),
+            "start_timeout": service.start_timeout,
+            "stop_timeout": service.stop_timeout,
+            "pid_file": str(folder / "shadow.pid"),
+            "log_file": str(folder / "shadow.log"),
+            "variables": dict(service.variables),
+        },
+        "keep_alive": asdict(settings.keep_alive),
+        "records": str(folder / "records"),
+    }
+
+
+def _literal(path: Path) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def free_port(host: str) -> int:
+    """A port that nobody holds just now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host if host not in {"0.0.0.0", "::", "localhost"} else "127.0.0.1", 0))  # noqa: S104 - only compared
+        return int(probe.getsockname()[1])

@@ -1,0 +1,343 @@
+"""The monitor against real servers: killed, halted, hanging, dying at start; adopted, stopped, and never doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinic.service import identity, manager, memory, pidfile
+from clinic.service.pidfile import Record
+from clinic.service.table import Identity
+from tests.service.keeping import APP, Kept, gone, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc")
+
+
+@pytest.fixture
+def kept(tmp_path: Path, free_port: int) -> Iterator[Callable[..., Kept]]:
+    made: list[Kept] = []
+
+    def make(figures: dict[str, Any] | None = None, **service: Any) -> Kept:
+        one = Kept(tmp_path, free_port, service, figures or {})
+        one.write()
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.end_all()
+
+
+def asked_to_end(monitor: subprocess.Popen[bytes], number: int = signal.SIGINT) -> int:
+    """Ask a monitor to end, and wait for its exit code."""
+    monitor.send_signal(number)
+    return monitor.wait(15)
+
+
+def test_a_killed_server_is_replaced_at_once_ten_times(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 30})
+    monitor = one.watching()
+    for _ in range(10):
+        old, started = one.pid(), time.monotonic()
+        os.kill(old, signal.SIGKILL)
+        one.another(old)
+        assert time.monotonic() - started < 3, "replaced by an event, not by the next check"
+    until(lambda: memory.recall(one.settings).restarts == 10)
+    assert "SIGKILL" in memory.recall(one.settings).last_reason
+    assert asked_to_end(monitor) == 0
+    assert one.envelope()["data"]["restarts"] == 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_it_leaves_nothing(kept: Callable[..., Kept], number: int) -> None:
+    one = kept(variables={"APP_CHILDREN": "1"})
+    monitor = one.watching()
+    pids = until(lambda: (found := family(one)) and len(found) == 3 and found)
+    assert asked_to_end(monitor, number) == 0
+    assert not (one.root / "b.pid").exists()
+    assert all(map(gone, pids))
+    told = one.envelope()
+    assert (told["command"], told["outcome"], told["exit_code"]) == ("keep-alive", "healthy", 0)
+    assert told["data"]["state"] == "stopped"
+    assert told["data"]["wanted"] == "down"
+
+
+def family(one: Kept) -> list[int]:
+    """The pids of the server and its children."""
+    with contextlib.suppress(OSError):
+        return [int(line.split()[1]) for line in (one.root / "family").read_text("ascii").splitlines()]
+    return []
+
+
+def test_asked_twice_it_forces(kept: Callable[..., Kept]) -> None:
+    one = kept(variables={"APP_DEAF": "1"}, stop_timeout=60)
+    monitor, pid = one.watching(), one.pid()
+    monitor.send_signal(signal.SIGINT)
+    until(lambda: one.events("monitor-ending"))
+    time.sleep(0.3)
+    started = time.monotonic()
+    assert asked_to_end(monitor) == 0
+    assert time.monotonic() - started < 5
+    assert gone(pid)
+    assert not (one.root / "b.pid").exists()
+
+
+def test_a_halted_server_is_certain_at_once(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 30})
+    one.watching()
+    old, started = one.pid(), time.monotonic()
+    os.kill(old, signal.SIGSTOP)
+    one.another(old)
+    assert time.monotonic() - started < 5
+    (hung,) = one.events("hung")
+    assert "SIGSTOP" in hung["text"]
+
+
+def test_a_server_halted_for_a_moment_is_left_alone(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 0.5})
+    one.watching()
+    pid = one.pid()
+    for _ in range(8):
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.25)
+    assert one.pid() == pid
+    assert not one.events("hung")
+
+
+@pytest.mark.parametrize("manners", [{"APP_LATER_STATUS": "500"}, {"APP_LATER_BODY": '{"status": "sick"}'}])
+def test_a_server_that_answers_wrongly_is_replaced_after_three_checks(
+    kept: Callable[..., Kept], manners: dict[str, str]
+) -> None:
+    one = kept(variables={**manners, "APP_LATER": str(one_flag := "later")})
+    one.watching()
+    old = one.pid()
+    (one.root / one_flag).touch()
+    until(lambda: len(one.events("check-failed")) == 3)
+    (one.root / one_flag).unlink()
+    one.another(old)
+    assert [event["text"][:12] for event in one.events("check-failed")] == [f"check {n} of 3" for n in (1, 2, 3)]
+    moments = [event["time"] for event in one.events("check-failed")]
+    assert all(0.9 < later - earlier < 2.5 for earlier, later in zip(moments, moments[1:], strict=False))
+
+
+def test_two_failed_checks_are_forgiven(kept: Callable[..., Kept]) -> None:
+    one = kept(variables={"APP_LATER_STATUS": "500", "APP_LATER": "later"})
+    one.watching()
+    old = one.pid()
+    for _ in range(2):
+        before = len(one.events("check-failed"))
+        (one.root / "later").touch()
+        until(lambda before=before: len(one.events("check-failed")) == before + 2)
+        (one.root / "later").unlink()
+        time.sleep(1.5)
+    assert one.pid() == old
+    assert not one.events("hung")
+
+
+def test_a_blocked_server_is_replaced_and_a_shorter_block_is_not(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 0.3}, variables={"APP_LATER_SLEEP": "2.4", "APP_LATER": "later"})
+    one.watching()
+    old = one.pid()
+    (one.root / "later").touch()
+    until(lambda: one.events("check-failed"))
+    (one.root / "later").unlink()  # the one that is blocked now stays so for 2.4 s
+    time.sleep(3.5)
+    assert one.pid() == old, "held through a block shorter than three checks"
+    one.service["variables"]["APP_LATER_SLEEP"] = "600"
+    (one.root / "later").write_text("600", encoding="ascii")
+    until(lambda: one.events("hung"))
+    (one.root / "later").unlink()
+    one.another(old)
+
+
+def test_slow_starts_are_not_judged(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 0.1}, variables={"APP_BOOT": "3"})
+    one.watching()
+    assert not one.events("check-failed", "hung", "start-failed")
+
+
+def test_a_crash_loop_after_a_healthy_day_is_limited(kept: Callable[..., Kept]) -> None:
+    one = kept({"backoff_first": 0.1, "backoff_limit": 30}, variables={"APP_DIES": "dies"})
+    one.watching()
+    (one.root / "dies").touch()
+    os.kill(one.pid(), signal.SIGKILL)
+    until(lambda: one.events("crash-loop"))
+    (waiting,) = until(lambda: [event for event in one.events("waiting") if event["seconds"] > 20])
+    assert len(one.events("start-failed")) == 4
+    assert waiting["code"] == "start-failed"
+    assert manager.status(one.settings).state == "waiting"
+    delays = [event["seconds"] for event in one.events("waiting")]
+    assert delays == sorted(delays)
+    (one.root / "dies").unlink()
+    (one.root / "anything.py").write_text("", encoding="utf-8")  # the service was touched
+    one.another(0)
+    assert one.events("mended")
+
+
+def test_stop_wins_over_a_pending_restart(kept: Callable[..., Kept]) -> None:
+    one = kept({"backoff_first": 30, "backoff_limit": 30}, variables={"APP_DIES": "dies"})
+    monitor = one.watching()
+    (one.root / "dies").touch()
+    os.kill(one.pid(), signal.SIGKILL)
+    until(lambda: one.events("waiting"))
+    manager.stop(one.settings)
+    until(lambda: one.events("resting"))
+    (one.root / "dies").unlink()
+    time.sleep(1.5)
+    assert manager.status(one.settings).state == "stopped"
+    assert monitor.poll() is None
+    started = manager.start(one.settings, Path(sys.executable), Path(sys.prefix))
+    until(lambda: one.events("adopted"))
+    assert one.events("adopted")[0]["pid"] == started.pid
+    assert asked_to_end(monitor) == 0
+
+
+def test_stop_of_a_running_server_is_obeyed_and_restart_is_adopted(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    one.watching()
+    restarted = manager.restart(one.settings, Path(sys.executable), Path(sys.prefix))
+    until(lambda: [event for event in one.events("adopted") if event["pid"] == restarted.pid])
+    manager.stop(one.settings)
+    until(lambda: one.events("resting"))
+    time.sleep(1)
+    assert manager.status(one.settings).state == "stopped"
+
+
+def test_a_second_monitor_says_who_watches(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    first = one.watching()
+    assert one.keep().wait(15) == 4
+    (error,) = one.envelope()["errors"]
+    assert error["code"] == "watched-already"
+    assert str(first.pid) in error["message"]
+    assert first.poll() is None
+
+
+def test_a_killed_monitor_is_followed_by_one_that_adopts(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    first = one.watching()
+    pid = one.pid()
+    first.kill()
+    first.wait()
+    assert manager.status(one.settings).state == "running"
+    second = one.watching()
+    assert one.pid() == pid
+    assert one.events("adopted")[0]["pid"] == pid
+    os.kill(pid, signal.SIGKILL)
+    other = one.another(pid)
+    assert asked_to_end(second) == 0
+    assert gone(other)
+
+
+def test_a_stranger_on_the_port_is_told_and_waited_for(kept: Callable[..., Kept], bystander: Identity) -> None:
+    one = kept()
+    with socket.create_server(("127.0.0.1", one.port)):
+        one.keep()
+        (told,) = until(lambda: one.events("blocked"))
+        assert told["code"] == "port-taken"
+        assert str(os.getpid()) in told["text"]
+        time.sleep(1.5)
+        assert not one.events("start-failed", "started")
+        assert identity.alive(bystander)
+    until(lambda: one.events("started"), 5)
+
+
+def test_a_pid_used_again_is_nobody_to_watch(kept: Callable[..., Kept], bystander: Identity) -> None:
+    one = kept()
+    reused = Identity(bystander.pid, bystander.started.rpartition("/")[0] + "/1")
+    pidfile.write(one.settings.service.pid_file, Record(reused, reused, launch="old"))
+    monitor = one.watching()
+    assert one.pid() != bystander.pid
+    assert asked_to_end(monitor) == 0
+    assert identity.alive(bystander)
+
+
+def test_an_app_that_cannot_be_imported_is_told_not_looped_on(kept: Callable[..., Kept]) -> None:
+    one = kept(command=["{python}", "absent.py"])
+    one.keep()
+    (told,) = until(lambda: one.events("blocked"))
+    assert told["code"] == "app-missing"
+    time.sleep(1.5)
+    assert len(one.events("start-failed")) == 1
+    (one.root / "absent.py").write_text(APP.read_text("utf-8"), encoding="utf-8")
+    until(lambda: one.events("started"), 5)
+
+
+def test_a_closed_terminal_ends_it_gracefully(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    ours, theirs = pty.openpty()
+
+    def enter() -> None:
+        import fcntl
+        import termios
+
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    monitor = one.watching(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=enter)
+    os.close(theirs)
+    pid = one.pid()
+    os.close(ours)
+    assert monitor.wait(15) is not None
+    assert gone(pid)
+    assert not (one.root / "b.pid").exists()
+
+
+def test_the_live_line_tells_process_and_answer_apart(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    ours, theirs = pty.openpty()
+    argv = one.argv("keep-alive")
+    monitor = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    one.monitors.append(monitor)
+    os.close(theirs)
+    seen: list[bytes] = []
+    reading = threading.Thread(target=lambda: seen.extend(iter(lambda: read(ours), b"")), daemon=True)
+    reading.start()
+    until(lambda: b"answer healthy in" in b"".join(seen))
+    monitor.send_signal(signal.SIGINT)
+    assert monitor.wait(15) == 0
+    reading.join(5)
+    text = b"".join(seen).decode()
+    assert "up " in text
+    assert "answer healthy in" in text
+    os.close(ours)
+
+
+def read(descriptor: int) -> bytes:
+    """What a terminal shows next; nothing when it is closed."""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
+def test_a_deleted_pid_file_is_written_again(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 0.3})
+    one.watching()
+    pid = one.pid()
+    (one.root / "b.pid").unlink()
+    until(lambda: (one.root / "b.pid").exists())
+    assert one.pid() == pid
+
+
+def test_checks_come_at_the_interval(kept: Callable[..., Kept]) -> None:
+    one = kept({"interval": 0.5})
+    monitor = one.watching()
+    time.sleep(4)
+    assert asked_to_end(monitor) == 0
+    gaps = one.envelope()["data"]["check_gaps"]
+    assert len(gaps) >= 5
+    assert all(0.45 < gap < 0.8 for gap in gaps), gaps
