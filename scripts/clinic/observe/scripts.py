@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from clinic.anatomy import distinfo, shebang
 from clinic.anatomy.there import is_file
@@ -32,15 +33,26 @@ def judged(
             continue
         named = shebang.interpreter_named(data)
         module = promised.get(name.removesuffix(".exe"))
-        if named and _is_stale(named, place, is_entry=module is not None):
+        if named and is_stale(named, place, is_entry=module is not None):
             stale.append((name, named))
         elif not data.strip() or (deep and module and not _calls(data, module)):
             broken.append(_row_of(rows, name))
     return stale, broken
 
 
-def _is_stale(named: str, place: Place, *, is_entry: bool) -> bool:
-    """A script may start with any python on purpose; one that an installer wrote starts with its environment's."""
+def interpreter_of(path: Path) -> str:
+    """The interpreter that a script names by its path; empty where it names none or can't be read."""
+    try:
+        return shebang.interpreter_named(distinfo.beginning(path, _LAUNCHER_LIMIT))
+    except OSError:
+        return ""
+
+
+def is_stale(named: str, place: Place, *, is_entry: bool) -> bool:
+    """Whether a script starts with the python of another place.
+
+    A script may start with any python on purpose; one that an installer wrote starts with its environment's.
+    """
     if shebang.is_of(named, place.scripts):
         return False
     return is_entry or not os.path.exists(named)  # noqa: PTH110 - never raises
