@@ -70,6 +70,10 @@ class Prefix:
         return layout.scripts_folder(self.root, layout.here())
 
 
+ALTERED = "cache-altered"
+"""What arrived is not as recorded, and an installer's cache may be why."""
+
+
 def fetch(draft: Draft, sources: Sequence[Source], folder: Path, say: Say) -> tuple[Prefix, str]:
     """Install into a prefix below `folder` and verify what arrived. Raises FailedError; nothing was touched then."""
     root, by = folder / "prefix", ""
@@ -83,7 +87,7 @@ def fetch(draft: Draft, sources: Sequence[Source], folder: Path, say: Say) -> tu
         raise _unproved(f"{by} put nothing into {site}")
     prefix = Prefix(root, site)
     for objection in _objections(draft, prefix):
-        raise _unproved(objection)
+        raise _unproved(objection, "not-proved" if any(source.fresh for source in sources) else ALTERED)
     return prefix, by
 
 
