@@ -43,6 +43,11 @@ def unimportable(facts: Facts) -> bool:
     return isinstance(facts.me, Self) and facts.me.is_itself and any(error for _, error in facts.me.imports)
 
 
+def by_imports(facts: Facts) -> Severity:
+    """What a damage counts for that concerns all of an environment: fatal where the service's imports fail."""
+    return "fatal" if unimportable(facts) else "degraded"
+
+
 def told(hurt: Hurt) -> Callable[[Facts], Evidence]:
     """The evidence of a damage, some of it where there is very much."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clinic.checks.base import Check, always
-from clinic.checks.hurt import counted, packages_of, singles, told, weighed
+from clinic.checks.hurt import by_imports, counted, packages_of, singles, told, weighed
 from clinic.facts import Facts
 from clinic.model import Cause
 
@@ -166,7 +166,7 @@ CHECKS = (
         REINSTALL,
         causes=_edited,
     ),
-    Check("pyc-corrupt", "cached bytecode does not load", told(bad_bytecode), weighed(bad_bytecode), REINSTALL),
+    Check("pyc-corrupt", "cached bytecode does not load", told(bad_bytecode), by_imports, REINSTALL),
     Check(
         "record-outside", "a RECORD names files outside of the environment", told(outside), always("advice"), REINSTALL
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clinic.checks import package_files
 from clinic.checks.base import Check, Evidence, always
-from clinic.checks.hurt import explains_imports, needed, packages_of, singles, told, unimportable, weighed
+from clinic.checks.hurt import by_imports, explains_imports, needed, packages_of, singles, told, unimportable, weighed
 from clinic.facts import Facts, Self
 from clinic.model import Severity
 
@@ -56,10 +56,6 @@ def emptied(facts: Facts) -> Evidence:
     return packages_of(facts).emptied or None
 
 
-def _emptied_counts(facts: Facts) -> Severity:
-    return "fatal" if unimportable(facts) else "degraded"
-
-
 def unmet(facts: Facts) -> list[tuple[str, str]]:
     """Required by what is installed, and not there; less what the lock speaks of itself.
 
@@ -86,7 +82,7 @@ def _pip_counts(facts: Facts) -> Severity:
 
 
 CHECKS = (
-    Check("site-packages-empty", "the packages are gone", emptied, _emptied_counts, REBUILD),
+    Check("site-packages-empty", "the packages are gone", emptied, by_imports, REBUILD),
     *package_files.CHECKS,
     Check(
         "dist-missing",
