@@ -30,9 +30,19 @@ _DRY = "print the plan, touch nothing"
 
 def perform(command: str, work: Callable[[Settings], Result], ctx: Context, *, as_json: bool) -> None:
     """Run one command with the settings that Invoke's flags name; the exit code goes out as Invoke wants it."""
-    code = door.perform(command, lambda: work(_settings(ctx)), as_json=as_json)
+    code = door.perform(command, lambda: _nagging(work, _settings(ctx)), as_json=as_json)
     if code:
         raise Exit(code=code)
+
+
+def _nagging(work: Callable[[Settings], Result], settings: Settings) -> Result:
+    """Every command says that the server runs on a stopgap, until it no longer does; `status` has a row for it."""
+    from dataclasses import replace
+
+    from clinic.remedies.stopgap import nag
+
+    result = work(settings)
+    return result if "state" in result.data else replace(result, notes=(*result.notes, *nag(settings)))
 
 
 def _settings(ctx: Context) -> Settings:
@@ -163,11 +173,11 @@ def validate(
     """Go through the validation checklist; each id is really tried."""
 
     def work(settings: Settings) -> Result:
-        with report.steps(as_json=json) as shown:
-            shown.step("Going through the checklist")
-            return flow.validate(
-                settings, venv, quick=quick, junit=junit, on_result=lambda check: shown.detail(check.title)
-            )
+        from clinic.checklist import GROUPS, TITLES
+        from clinic.report import table
+
+        with table.watcher(json, TITLES, GROUPS) as shown:
+            return flow.validate(settings, venv, quick=quick, junit=junit, on_result=shown.ended, on_start=shown.begins)
 
     perform("validate", work, ctx, as_json=json)
 
@@ -299,7 +309,23 @@ def logs(ctx: Context, lines: int = 50, follow: bool = False, json: bool = False
     perform("logs", lambda s: flow.logs(s, lines=lines, follow=live, write=report.line), ctx, as_json=json)
 
 
-TASKS: tuple[Any, ...] = (onboard, diagnose, unblock, fix_cfg, heal, rebuild, validate, undo, start, stop, restart, status, logs, keep_alive, production_mode)
+TASKS: tuple[Any, ...] = (
+    onboard,
+    diagnose,
+    unblock,
+    fix_cfg,
+    heal,
+    rebuild,
+    validate,
+    undo,
+    start,
+    stop,
+    restart,
+    status,
+    logs,
+    keep_alive,
+    production_mode,
+)
 
 
 def refuse_unreadable_settings() -> None:

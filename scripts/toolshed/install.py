@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-import os
 import re
 import shutil
 import sys
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolshed.children import Done, run
+from toolshed.pip_settings import listed, translated, uv_has_its_own
 from toolshed.shed import excerpt
 from toolshed.trouble import AGAIN, REFUSED, UNREACHABLE, Trouble, from_output
 
@@ -163,38 +162,6 @@ def install_with_uv(shed: Shed, display: Display, uv: Path, pip: dict[str, str])
 
 def pip_settings(shed: Shed, display: Display, *, has_pip: bool) -> dict[str, str]:
     """Return what the person has set for pip; nothing where uv has settings of its own."""
-    own = r"UV_(DEFAULT_|EXTRA_)?INDEX|UV_FIND_LINKS|UV_CONFIG_FILE"
-    if any(re.match(own, name) for name in os.environ) or any(path.is_file() for path in uv_settings_files()):
+    if uv_has_its_own():
         return {}
-    output = run([shed.python, "-I", "-m", "pip", "config", "list"], display.beat).output if has_pip else ""
-    found: dict[str, str] = {}
-    for section, key, value in re.findall(r"^(global|install)\.([\w-]+)=('.*'|\".*\")$", output, re.MULTILINE):
-        del section  # "install" comes after "global", and wins
-        found[key] = str(ast.literal_eval(value))
-    for name, value in os.environ.items():
-        if name.startswith("PIP_") and value:
-            found[name[4:].lower().replace("_", "-")] = value
-    return found
-
-
-def uv_settings_files() -> list[Path]:
-    """Return where uv looks for the settings of the person and of the machine."""
-    home = Path(os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    machine = os.environ.get("PROGRAMDATA") or "/etc"
-    return [home / "uv" / "uv.toml", Path(machine) / "uv" / "uv.toml"]
-
-
-def translated(pip: dict[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Say the same to uv as pip was told: flags, and variables for what may hold a password."""
-    flags = [word for place in pip.get("find-links", "").split() for word in ("--find-links", place)]
-    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        flags.append("--no-index")
-    flags += [word for host in pip.get("trusted-host", "").split() for word in ("--allow-insecure-host", host)]
-    names = {"UV_DEFAULT_INDEX": "index-url", "UV_INDEX": "extra-index-url", "SSL_CERT_FILE": "cert"}
-    variables = {name: pip[key] for name, key in names.items() if key in pip and name not in os.environ}
-    if "UV_INDEX" in variables:
-        # As pip does it. Harmless here: nothing without one of our hashes is installed.
-        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    if "proxy" in pip and not {"ALL_PROXY", "HTTPS_PROXY", "https_proxy"} & set(os.environ):
-        variables["ALL_PROXY"] = pip["proxy"]
-    return flags, variables
+    return listed(run([shed.python, "-I", "-m", "pip", "config", "list"], display.beat).output if has_pip else "")

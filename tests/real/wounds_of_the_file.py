@@ -33,6 +33,12 @@ def _nuls(patient: Patient) -> None:
 
 
 @wound("cfg-garbage", "degraded")
+def _a_lot_of_nuls(patient: Patient) -> None:
+    """More than getpath reads: still one damage."""
+    patient.cfg.write_bytes(b"\0" * 100_000)
+
+
+@wound("cfg-garbage", "degraded")
 def _binary(patient: Patient) -> None:
     patient.cfg.write_bytes(bytes(range(256)) * 4)
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ def kept(tmp_path: Path, free_port: int) -> Iterator[Callable[..., Kept]]:
         one.end_all()
 
 
+def _told(one: Kept, kind: str, number: int) -> bool:
+    return len(one.events(kind)) == number
+
+
 def asked_to_end(monitor: subprocess.Popen[bytes], number: int = signal.SIGINT) -> int:
     """Ask a monitor to end, and wait for its exit code."""
     monitor.send_signal(number)
@@ -49,12 +54,13 @@ def asked_to_end(monitor: subprocess.Popen[bytes], number: int = signal.SIGINT) 
 def test_a_killed_server_is_replaced_at_once_ten_times(kept: Callable[..., Kept]) -> None:
     one = kept({"interval": 30})
     monitor = one.watching()
-    for _ in range(10):
-        old, started = one.pid(), time.monotonic()
-        os.kill(old, signal.SIGKILL)
-        one.another(old)
+    for number in range(1, 11):
+        started = time.monotonic()
+        os.kill(one.pid(), signal.SIGKILL)
+        until(partial(_told, one, "restarted", number))
         assert time.monotonic() - started < 3, "replaced by an event, not by the next check"
-    until(lambda: memory.recall(one.settings).restarts == 10)
+    assert manager.status(one.settings).state == "running"
+    assert memory.recall(one.settings).restarts == 10
     assert "SIGKILL" in memory.recall(one.settings).last_reason
     assert asked_to_end(monitor) == 0
     assert one.envelope()["data"]["restarts"] == 10
@@ -141,7 +147,7 @@ def test_two_failed_checks_are_forgiven(kept: Callable[..., Kept]) -> None:
     for _ in range(2):
         before = len(one.events("check-failed"))
         (one.root / "later").touch()
-        until(lambda before=before: len(one.events("check-failed")) == before + 2)
+        until(partial(_told, one, "check-failed", before + 2))
         (one.root / "later").unlink()
         time.sleep(1.5)
     assert one.pid() == old

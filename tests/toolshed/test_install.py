@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.toolshed.workbench import without_ensurepip
-from toolshed import install
+from toolshed import install, pip_settings
 from toolshed.shed import excerpt, pins
 from toolshed.trouble import from_os, from_output
 
@@ -73,7 +73,7 @@ def test_what_pip_was_told_is_said_to_uv(monkeypatch: pytest.MonkeyPatch) -> Non
         "cert": "/pem",
         "no-index": "true",
     }
-    flags, variables = install.translated(told | {"find-links": "/w1 /w2", "trusted-host": "h"})
+    flags, variables = pip_settings.translated(told | {"find-links": "/w1 /w2", "trusted-host": "h"})
     assert flags == ["--find-links", "/w1", "--find-links", "/w2", "--no-index", "--allow-insecure-host", "h"]
     assert variables == {
         "UV_DEFAULT_INDEX": "https://a",

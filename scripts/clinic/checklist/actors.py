@@ -2,9 +2,9 @@
 
 python actors.py [--below N] -- PROGRAM ARGUMENT...
 
-What happens is told on stdout, one JSON object a line: `shell` (who and where), `ended` (the program's exit code),
-`closed` (after SIGTERM: whether the hang-up reached the terminal's other program), `output`. SIGUSR1 types Ctrl+C. With `--below`
-the terminal runs below so many processes, as it does in an editor.
+What happens is told on stdout, one JSON object a line: `shell` (who and where), `output`, `ended` (the program's exit
+code), `closed` (after SIGTERM: whether the hang-up reached the terminal's other program). SIGUSR1 types Ctrl+C. With
+`--below` the terminal runs below so many processes, as it does in an editor.
 
 Standard library only, and no threads: it forks.
 """
@@ -59,7 +59,7 @@ def terminal(program: list[str], out: int) -> None:
     master, slave = os.openpty()
     hears, witness = os.pipe()
     wakes, alarm = os.pipe()
-    os.set_blocking(alarm, False)  # noqa: FBT003
+    os.set_blocking(alarm, False)
     typed = []
     signal.set_wakeup_fd(alarm)
     signal.signal(signal.SIGUSR1, lambda *_: typed.append(CTRL_C))

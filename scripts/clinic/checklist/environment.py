@@ -110,9 +110,11 @@ def no_complaints(facts: Facts, settings: Settings) -> Told:
 
 def matches_lock(facts: Facts, findings: tuple[Finding, ...]) -> Told:
     """`venv.matches-lock`: every locked distribution is there in its version."""
+    if facts.tree is None:
+        return "fail", "there is no environment"
     if not facts.locked:
         return "skip", "there is no lock that speaks of this environment"
     wrong = [line for f in findings if f.code.startswith("dist-") and f.severity != "advice" for line in f.evidence]
-    if facts.tree is None or wrong:
-        return "fail", "; ".join(wrong[:3]) or "there is no environment"
+    if wrong:
+        return "fail", "; ".join(wrong[:3])
     return "pass", f"all {len(facts.locked)} locked distributions are there"

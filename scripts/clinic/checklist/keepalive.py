@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _LATE, _EARLY = 0.25, 0.05
 """By how many seconds the middle one of the gaps may miss the interval: a loaded machine is late, never early."""
 _NO_TERMINAL = "this platform has no terminal that a program can open, so Ctrl+C can't be typed"
 _AFTER_CTRL_C = 10.0
+_PATIENCE = 10.0
+"""Seconds beyond the start timeout, for a loaded machine."""
 
 
 def run(todo: Checklist, settings: Settings, venv: Path, mode: str) -> None:
@@ -70,7 +73,7 @@ def _running(twin: Shadow, seconds: float, but: int | None = None) -> Status | N
 
 def monitors(twin: Shadow, window: stage.Terminal) -> Told:
     """`keepalive.monitors`: it starts the server, it still runs itself, and what it shows says healthy."""
-    up = _running(twin, twin.settings.service.start_timeout + 10)
+    up = _running(twin, twin.settings.service.start_timeout + _PATIENCE)
     if up is None:
         return "fail", f"no healthy server under the monitor, which shows: {window.shown()[-300:]}"
     if not stage.until(lambda: "answers" in window.shown() or "healthy" in window.shown(), 5):
@@ -92,7 +95,7 @@ def interval(settings: Settings, venv: Path) -> Told:
             # Our own question is on the list as well: what counts comes after it.
             stage.until(lambda: len(_moments(file)) >= first + CHECKS, CHECKS * INTERVAL * 4 + 5)
             moments = _moments(file)[first:]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     if len(gaps) < CHECKS - 1:
         return "fail", f"{len(moments)} checks came in {CHECKS * INTERVAL * 4 + 5:g} s {said}"
     middle = median(gaps)
@@ -102,7 +105,12 @@ def interval(settings: Settings, venv: Path) -> Told:
 
 def _recorded() -> dict[str, dict[str, Any]]:
     # In UTF-8 mode and isolated, as our own programs are run; its answers are judged by the default expectations.
-    command = [*(part.replace("{", "{{").replace("}", "}}") for part in (sys.executable, "-I", str(RECORDER))), "{host}", "{port}", "asked"]
+    command = [
+        *(part.replace("{", "{{").replace("}", "}}") for part in (sys.executable, "-I", str(RECORDER))),
+        "{host}",
+        "{port}",
+        "asked",
+    ]
     health = {"path": "/health", "status": 200, "body": {"status": "healthy"}, "timeout": 3}
     return {
         "service": {"command": command, "cwd": ".", "health": health},
@@ -129,7 +137,7 @@ def restarts(twin: Shadow, _window: stage.Terminal) -> Told:
         return "fail", "no process is known to be the server"
     begun = time.monotonic()
     identity.send(record.server, signal.SIGKILL)
-    now = _running(twin, twin.settings.service.start_timeout + 10, but=record.server.pid)
+    now = _running(twin, twin.settings.service.start_timeout + _PATIENCE, but=record.server.pid)
     seconds = time.monotonic() - begun
     if now is None:
         return "fail", f"process {record.server.pid} was killed (SIGKILL), and no other answers after {seconds:.0f} s"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from clinic.checklist import Checklist, Told
-from clinic.checklist import stage
+from clinic.checklist import Checklist, Told, stage
 from clinic.checklist.shadow import Shadow
 
 if TYPE_CHECKING:
@@ -84,10 +84,12 @@ def detached(twin: Shadow) -> Told:
         *(["its session is the launcher's"] if row.session in {shell["session"], *launchers} else []),
         *([f"it holds the terminal {terminal}"] if terminal else []),
     ]
-    return ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
+    return (
+        ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
+    )
 
 
-def _terminal(twin: Shadow) -> stage.Terminal:  # type: ignore[misc]
+def _terminal(twin: Shadow) -> AbstractContextManager[stage.Terminal]:
     return stage.terminal(twin.folder, twin.words("start", "--json"))
 
 

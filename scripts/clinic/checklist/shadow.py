@@ -61,7 +61,8 @@ def made(
         for section, values in (changes or {}).items():
             tree[section] = {**tree[section], **values}
         file = folder / "shadow.yaml"
-        file.write_text(json.dumps({"clinic": tree}), encoding="utf-8")  # JSON is YAML
+        # JSON is YAML, except that YAML knows nothing of surrogate pairs.
+        file.write_text(json.dumps({"clinic": tree}, ensure_ascii=False), encoding="utf-8")
         shadow = Shadow(file, load(folder, file, {}))
         if mode:
             from clinic.service import memory

@@ -14,9 +14,9 @@ from clinic.checklist import Checklist, Subject, Told
 NO_SERVER = "no server runs, and --quick starts no shadow server"
 
 
-def run(todo: Checklist, subject: Subject | None, started: proc.Completed | str, venv: Path) -> None:
-    """Try all of it. `started` is how the shadow's start went, or why none was tried."""
-    todo.run("startup.starts", lambda: starts(started))
+def run(todo: Checklist, subject: Subject | None, start: Callable[[], proc.Completed] | str, venv: Path) -> None:
+    """Try all of it. `start` starts the shadow, or says why none is started."""
+    todo.run("startup.starts", lambda: starts(start if isinstance(start, str) else start()))
     attempts: tuple[tuple[str, Callable[[Subject], Told]], ...] = (
         ("startup.pid-file", pid_file),
         ("startup.log", log_lines),

@@ -181,8 +181,17 @@ CHECKS = (
     Check("cfg-not-a-file", f"{CFG} is not a file", not_a_file, always("fatal"), FIX, _NONE, _EDITED, ANY),
     Check("cfg-unreadable", f"{CFG} cannot be read", unreadable, always("fatal"), FIX, _NONE, _EDITED, ANY),
     Check("cfg-empty", f"{CFG} is empty", empty, always("degraded"), FIX, _NONE, _LOST, ANY),
-    Check("cfg-oversized", f"{CFG} is too large", oversized, always("advice"), FIX, _NONE, _EDITED, DEAD),
     Check("cfg-garbage", f"{CFG} holds no settings", garbage, always("degraded"), FIX, _NONE, _LOST, ANY),
+    Check(
+        "cfg-oversized",
+        f"{CFG} is too large",
+        oversized,
+        always("advice"),
+        FIX,
+        frozenset({"cfg-garbage"}),
+        _EDITED,
+        DEAD,
+    ),
     Check(
         "cfg-truncated",
         f"{CFG} is cut short",

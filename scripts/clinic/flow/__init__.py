@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clinic.flow.alive import keep_alive
-    from clinic.flow.production import production_mode
     from clinic.flow.check import onboard, validate
     from clinic.flow.healing import Wish, heal
     from clinic.flow.look import diagnose, known_damages
+    from clinic.flow.production import production_mode
     from clinic.flow.rebuilding import rebuild
     from clinic.flow.repair import fix_cfg, undo, undo_list
     from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
@@ -52,8 +52,8 @@ __all__ = [
     "known_damages",
     "logs",
     "onboard",
-    "rebuild",
     "production_mode",
+    "rebuild",
     "restart_server",
     "server_status",
     "start_server",

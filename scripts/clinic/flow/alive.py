@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
@@ -26,8 +26,8 @@ Venv = str | Path | None
 _CURE = "fix-cfg"  # the one cure that needs no network
 
 
-class Display:
-    """Whoever looks on; the displays of `report.live` show something."""
+class Display(Protocol):
+    """Whoever looks on: the displays of `report.live`."""
 
     def event(self, kind: str, text: str) -> None:
         """Show something that happened."""
@@ -47,7 +47,7 @@ def keep_alive(
         first = [] if now.state == "running" else ["start the server"]
         plan = [*first, f"check {settings.service.url} every {settings.keep_alive.interval:g} s until Ctrl+C"]
         return Result("keep-alive", "planned", 0, {**now.as_json(), "plan": plan})
-    herald = _Herald(Records(settings.records), display or Display())
+    herald = _Herald(Records(settings.records), display)
     for note in stopgap.nag(settings):
         herald.event("stopgap", note)
     return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald))
@@ -69,16 +69,18 @@ def _told(settings: Settings, watched: Watched) -> Result:
 class _Herald:
     """Events go to the records and to the display; a record that cannot be written ends nothing."""
 
-    def __init__(self, records: Records, display: Display) -> None:
+    def __init__(self, records: Records, display: Display | None) -> None:
         self._records, self._display = records, display
 
     def event(self, kind: str, text: str, **details: object) -> None:
         with contextlib.suppress(OSError):
             self._records.event(f"keep-alive:{kind}", text=text, **details)
-        self._display.event(kind, text)
+        if self._display:
+            self._display.event(kind, text)
 
     def scene(self, scene: Scene) -> None:
-        self._display.scene(scene)
+        if self._display:
+            self._display.scene(scene)
 
 
 class _Care:

@@ -92,7 +92,7 @@ def _whole(todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding,
     _, expected = _live(who)
     mode = memory.recall(who.settings).mode
     with shadow.made(who.settings, who.venv, mode=mode) as twin:
-        startup.run(todo, twin.subject, twin.manage("start"), who.venv)
+        startup.run(todo, twin.subject, lambda: twin.manage("start"), who.venv)
         health.run(todo, Subject(who.settings, shadow=False) if expected else twin.subject)
         environment.run(todo, facts, findings, who.settings)
         twin.manage("stop")

@@ -188,6 +188,7 @@ def draft(case: Case, chosen: Packages) -> Draft:
             distributions=chosen.wanted,
             imports=_imports(case),
             module=proof.service_module(who.settings.service.command),
+            likely=_likely(case),
         ),
         include=include,
         prompt=_prompt(facts, old),
@@ -195,6 +196,12 @@ def draft(case: Case, chosen: Packages) -> Draft:
         pip=had_pip and not any(name == "pip" for name, _ in chosen.wanted) and base.version >= _SEEDABLE,
         foreign=tuple(foreign.foreign(who.venv)) if who.venv.is_dir() and not who.venv.is_symlink() else (),
     )
+
+
+def _likely(case: Case) -> tuple[str, ...]:
+    """What the old environment imported, if it is of the same flavour."""
+    site = case.facts.tree.site_packages if case.facts.tree else None
+    return proof.imported_before(site) if site and case.facts.flavour == case.choice.base.flavour else ()
 
 
 _SEEDABLE = (3, 9)

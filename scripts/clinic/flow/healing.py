@@ -14,9 +14,9 @@ from clinic import plan, proc
 from clinic.checks import CHECKS, examine
 from clinic.errors import ClinicError, RefusedError
 from clinic.facts import Facts
+from clinic.flow import server_again
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
-from clinic.flow import server_again
 from clinic.model import Diagnosis, Finding, OutcomeWord, Receipt, Result
 from clinic.observe import glance
 from clinic.report.progress import Steps
@@ -42,12 +42,12 @@ class Wish:
 Cure = Callable[["Case"], Result]
 
 
-def _by(room: str, name: str, *, offline: bool = False) -> Cure:
+def _by(command: str, *, offline: bool = False) -> Cure:
     """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
 
     def cure(case: Case) -> Result:
-        apply = getattr(importlib.import_module(f"clinic.flow.{room}"), name)
         more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
+        apply = getattr(importlib.import_module("clinic.flow"), command)
         result: Result = apply(case.who.settings, None if case.who.own else case.who.venv, **more)
         return result
 
@@ -55,8 +55,8 @@ def _by(room: str, name: str, *, offline: bool = False) -> Cure:
 
 
 CURES: Mapping[str, Cure] = {
-    "fix-cfg": _by("repair", "fix_cfg"),
-    "rebuild": _by("rebuild", "rebuild", offline=True),
+    "fix-cfg": _by("fix_cfg"),
+    "rebuild": _by("rebuild", offline=True),
 }
 """How each remedy that `plan` can choose is applied."""
 
@@ -73,6 +73,12 @@ class Case:
     notes: list[str] = field(default_factory=list)
     spent: set[str] = field(default_factory=set)
     """Remedies that were refused or did not hold."""
+    rounds: int = 0
+
+    @property
+    def mended(self) -> bool:
+        """Whether anything was changed for good."""
+        return any(receipt.outcome == "done" for receipt in self.receipts)
 
     def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
         """What to apply now, cheapest first."""
@@ -89,22 +95,22 @@ class Case:
             and (finding.code in self.wish.only if self.wish.only else finding.severity != "advice")
         )
 
-    def apply(self, remedy: str) -> bool:
-        """Apply one remedy; whether anything changed. One that fails or refuses is spent: the next round escalates."""
+    def apply(self, remedy: str) -> Result | None:
+        """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates."""
         self.shown.step(f"Applying {remedy}")
         try:
             result = CURES[remedy](self)
         except ClinicError as error:
             self.errors.append(error)
             self.spent.add(remedy)
-            return False
+            return None
         done: list[Receipt] = list(result.data.get("receipts", []))
         self.receipts += done
         self.notes += result.notes
         self.errors += result.errors
         if result.exit_code or not done:
             self.spent.add(remedy)
-        return bool(done)
+        return result if done else None
 
 
 def heal(
@@ -126,8 +132,7 @@ def heal(
         seen = _look(case.who)
         if dry_run:
             return _planned(case, seen)
-        after, facts = _rounds(case, seen.facts, seen.diagnosis)
-        return _ended(case, seen, after, facts)
+        return _healed(case, seen)
 
 
 def _refuse_unknown(codes: Sequence[str], flag: str) -> None:
@@ -164,31 +169,46 @@ def _look(who: Patient) -> Seen:
         return Seen(facts, judge(who, facts), server.result(), asked.result if asked else None)
 
 
-def _rounds(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Diagnosis, Facts]:
-    """Act and look again until nothing is left that somebody can cure, three times at most."""
-    for _ in range(ROUNDS):
-        course = case.course(facts, diagnosis)
-        if not course:
-            break
-        changed = [case.apply(remedy) for remedy in course]
-        if any(changed):
+def _healed(case: Case, seen: Seen) -> Result:
+    """Act, serve, look again; until nothing is left that somebody can cure, in three rounds at most."""
+    facts, diagnosis = seen.facts, seen.diagnosis
+    while True:
+        facts, diagnosis, unsure = _cured(case, facts, diagnosis)
+        fit = not any(finding.severity == "fatal" for finding in diagnosis.findings)
+        wanted = server_again.wish(seen.server, mended=case.mended, fit=fit)
+        with ThreadPoolExecutor(1) as pool:
+            # A remedy's own proof is enough to serve on; the second look happens while the server boots.
+            looking = pool.submit(case.who.look) if unsure else None
+            now = server_again.again(case.who, seen.server, wanted, case.shown, case.errors)
+            facts = looking.result() if looking else facts
+        diagnosis = judge(case.who, facts) if looking else diagnosis
+        if not looking or case.rounds >= ROUNDS or not case.course(facts, diagnosis):
+            return _ended(case, seen, diagnosis, facts, (wanted, now))
+
+
+def _cured(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Facts, Diagnosis, bool]:
+    """Apply what helps; the last word says whether only the remedy itself says that it did."""
+    while case.rounds < ROUNDS and (course := case.course(facts, diagnosis)):
+        case.rounds += 1
+        results = [case.apply(remedy) for remedy in course]
+        if (last := results[-1]) and last.outcome == "cured":
+            return facts, Diagnosis(**last.data["after"]), True
+        if any(results):
             case.shown.step("Looking again")
             facts = case.who.look()
             diagnosis = judge(case.who, facts)
-    return diagnosis, facts
+    return facts, diagnosis, False
 
 
-def _ended(case: Case, seen: Seen, after: Diagnosis, facts: Facts) -> Result:
-    """Serve again, go through the quick checklist, and leave a document where anything was found."""
+def _ended(
+    case: Case, seen: Seen, after: Diagnosis, facts: Facts, served: tuple[server_again.Wanted, Status]
+) -> Result:
+    """Go through the quick checklist, and leave a document where anything was found."""
     from clinic.flow.check import quick_checks
 
-    before, server = seen.diagnosis, seen.server
-
-    mended = any(receipt.outcome == "done" for receipt in case.receipts)
-    wanted = server_again.wish(server, mended=mended, fit=not any(f.severity == "fatal" for f in after.findings))
-    now = server_again.again(case.who, server, wanted, case.shown, case.errors)
+    before, (wanted, now) = seen.diagnosis, served
     case.shown.step("Going through the quick checklist")
-    asked = None if mended else seen.asked
+    asked = None if case.receipts else seen.asked
     checks = quick_checks(case.who, facts, after.findings, lambda check: case.shown.detail(check.title), asked)
     case.shown.done()
     failed = after.sick or wanted.failed or any(check.status == "fail" for check in checks)

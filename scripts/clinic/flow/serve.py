@@ -11,6 +11,7 @@ from clinic.anatomy import layout
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.flow.patient import Patient, judge, patient
 from clinic.model import OutcomeWord, Result
+from clinic.remedies import stopgap
 from clinic.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
         status = manager.start(settings, python, who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
+    if not status.stopgap:
+        stopgap.ended(settings)
     return _told("start", status, "healthy" if status.changed else "unchanged", 0, settings)
 
 
@@ -92,6 +95,8 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
         status = manager.restart(settings, layout.python_in(who.venv), who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
+    if not status.stopgap:
+        stopgap.ended(settings)
     return _told("restart", status, "healthy", 0, settings)
 
 
@@ -102,6 +107,17 @@ def server_status(settings: Settings) -> Result:
     status = manager.status(settings)
     healthy = status.state == "running"
     return _told("status", status, "healthy" if healthy else "sick", int(not healthy), settings)
+
+
+def watch_status(settings: Settings, show: Callable[[Result], float]) -> Result:
+    """Look again and again until Ctrl+C; `show` shows a look and returns the seconds until the next one."""
+    import threading
+
+    pause, result = threading.Event(), server_status(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        while not pause.wait(show(result)):
+            result = server_status(settings)
+    return result
 
 
 def _told(command: str, status: Status, word: OutcomeWord, code: int, settings: Settings) -> Result:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,16 +157,28 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
             if not name:
                 stopgap.ended(who.settings)
             return _told(status, "healthy", tried, name)
+    from clinic.service import memory
+
+    memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
     told = "; ".join(f"{each['way']}: {each['reason']}" for each in tried)
     raise FailedError("nothing-serves", f"No way leads to a healthy server. {told}", f"invoke diagnose{who.flags}")
 
 
 def _start(settings: Settings, found: Stopgap, now: Status) -> Status:
+    """Start on it, and prove meanwhile that what it imports is what it should be; stop again where it is not."""
     from clinic.service import manager, memory
 
     mine = replace(settings, service=replace(settings.service, command=found.command))
     act = manager.restart if now.pid else manager.start
-    return act(mine, found.python, found.venv, mode=memory.recall(settings).mode, stopgap=found.way)
+    with ThreadPoolExecutor(1) as pool:
+        prove = partial(stopgap.prove, found.python, found.homes, settings.environment.imports)
+        proof = pool.submit(prove) if found.homes else None
+        status = act(mine, found.python, found.venv, mode=memory.recall(settings).mode, stopgap=found.way)
+        error = proof.exception() if proof else None
+    if error:
+        manager.stop(settings)
+        raise error
+    return status
 
 
 def _told(status: Status, word: Any, tried: Any, way: str) -> Result:

@@ -6,6 +6,7 @@ else from the index (or wheelhouse) through uv. What came from a folder, a repos
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from clinic import proc
 from clinic.anatomy.lock import Pin
 from clinic.facts import Distribution, Interpreter
 from clinic.remedies.install import Source, find_uv
+from clinic.remedies.wheelhouse import named
 
 COMPILE_SECONDS = 300.0
 
@@ -69,8 +71,16 @@ def hashed(
     locked = {(pin.name, pin.version): pin.hashes for pin in pins if pin.hashes}
     known = {t.name: locked[t.name, t.version] for t in things if not t.place and (t.name, t.version) in locked}
     open_ = [thing for thing in things if thing.name not in known and not thing.place]
-    known |= _from_index(open_, base, source, folder)
+    known |= _from_folder(open_, source.wheelhouse) if source.wheelhouse else _from_index(open_, base, source, folder)
     return known, [thing for thing in things if thing.name not in known]
+
+
+def _from_folder(things: Sequence[Wanted], wheelhouse: Path) -> dict[str, tuple[str, ...]]:
+    """The hashes of the wheels that lie in a folder: uv tells none for them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted(wheelhouse.glob("*.whl")):
+        found.setdefault(named(path), []).append(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
+    return {t.name: tuple(found[t.name, t.version]) for t in things if (t.name, t.version) in found}
 
 
 def _from_index(
@@ -98,7 +108,6 @@ def _compiled(
     words = [uv, "pip", "compile", "--quiet", "--no-deps", "--generate-hashes", "--no-header", "--python"]
     words += [os.fspath(base.executable), "--output-file", os.fspath(told)]
     words += ["--offline"] if source.offline else []
-    words += ["--no-index", "--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
     if not proc.run([*words, os.fspath(asked)], timeout=COMPILE_SECONDS).ok:
         return None
     return {pin.name: pin.hashes for pin in lock.read(told) if pin.hashes}

@@ -27,7 +27,10 @@ _PTH = "_clinic_borrow.pth"
 
 
 def prepare(settings: Settings, facts: Facts) -> Stopgap:
-    """Make the shell and prove it. Raises RefusedError where there is nothing to borrow, FailedError where it fails."""
+    """Make the shell and look whether it finds what the service needs.
+
+    Raises RefusedError where there is nothing to borrow, FailedError where what is there does not start.
+    """
     site = facts.tree.site_packages if facts.tree else None
     if facts.tree is None or site is None or not any(site.iterdir()):
         raise RefusedError("nothing-to-borrow", f"There are no packages in {facts.venv}.", stopgap.WAY_BACK)
@@ -37,15 +40,15 @@ def prepare(settings: Settings, facts: Facts) -> Stopgap:
     refusal: FailedError | None = None
     for base in lenders(facts):
         # What a damaged `.pth` file does to the start, it does here too: without them it is tried once more.
-        for line in (f"import site; site.addsitedir({str(site)!a})", f"import sys; sys.path.append({str(site)!a})"):
+        for act in (f"site.addsitedir({str(site)!a})", f"sys.path.append({str(site)!a})"):
             try:
-                python = _shell(place, facts, base, line)
-                stopgap.prove(python, (facts.venv,), settings.environment.imports)
+                python = _shell(place, facts, base, act)
+                stopgap.prove(python, (facts.venv,), settings.environment.imports, glance=True)
             except FailedError as error:
                 refusal = refusal or error
             else:
                 command = stopgap.runnable(settings.service.command, facts.venv)
-                return Stopgap(stopgap.BORROW, python, facts.venv, command)
+                return Stopgap(stopgap.BORROW, python, facts.venv, command, homes=(facts.venv,))
     fs.remove(place)
     raise refusal or _no_lender(facts)
 
@@ -64,8 +67,8 @@ def lenders(facts: Facts) -> Iterator[Interpreter]:
             yield base
 
 
-def _shell(place: Path, facts: Facts, base: Interpreter, line: str) -> Path:
-    """Make the shell anew; returns its python."""
+def _shell(place: Path, facts: Facts, base: Interpreter, act: str) -> Path:
+    """Make the shell anew; returns its python. Bytecode would be written into the environment, so none is."""
     fs.remove(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     include = wants_base_packages(facts)
@@ -74,7 +77,7 @@ def _shell(place: Path, facts: Facts, base: Interpreter, line: str) -> Path:
     else:
         _by_hand(place, base, include=include)
     site = next(iter(layout.library_folders(place, layout.here())))[0] / "site-packages"
-    (site / _PTH).write_text(line + "\n", encoding="ascii")
+    (site / _PTH).write_text(f"import site, sys; sys.dont_write_bytecode = True; {act}\n", encoding="ascii")
     return layout.python_in(place, layout.here())
 
 

@@ -162,11 +162,21 @@ def _unrecorded(venv: Path, relative: Path, known: Known) -> Iterator[Path]:
             yield relative
         return
     names = [name for name in names_in(place) if name != "__pycache__"]
-    if names and relative not in known.folders:
-        yield relative
+    if relative not in known.folders:
+        if _holds_a_file(place):
+            yield relative
         return
     for name in names:
         yield from _unrecorded(venv, relative / name, known)
+
+
+def _holds_a_file(folder: Path) -> bool:
+    """Creators leave empty folders (`include/python3.13`)."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        if files or any(Path(root, name).is_symlink() for name in folders):
+            return True
+    return False
 
 
 def is_startup(path: Path) -> bool:

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinic import proc
 from clinic.errors import FailedError
+from toolshed import pip_settings
 
 LIMIT = 1800.0
 """Seconds for an installer: a slow line, or a package that is compiled."""
@@ -45,13 +46,14 @@ def install(python: Path, source: Source, say: Say) -> str:
     Raises FailedError with the installer's own reason. The caller has made sure whose python that is.
     """
     refusal: FailedError | None = None
-    if uv := find_uv():
-        done = proc.stream(uv_words(uv, python, source), timeout=LIMIT, on_line=packages_only(say), env=_uv_env())
+    for words, env in _ways_with_uv(python, source):
+        done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say), env=env)
         if done.ok:
             return "uv"
         refusal = failure("uv", done, source)
         if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
             raise refusal
+    if refusal:
         say("uv could not; trying pip")
     done = proc.stream(pip_words(python, source, again=refusal is not None), timeout=LIMIT, on_line=packages_only(say))
     if done.ok:
@@ -75,6 +77,21 @@ def find_uv() -> str | None:
         return os.fspath(find_uv_bin())
     except (ImportError, FileNotFoundError):
         return shutil.which("uv")
+
+
+def _ways_with_uv(python: Path, source: Source) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """As uv is; then, where that failed, told what the person has told pip (asking pip takes a while)."""
+    uv = find_uv()
+    if uv is None:
+        return
+    words = uv_words(uv, python, source)
+    yield words, _uv_env()
+    if source.wheelhouse or source.offline or pip_settings.uv_has_its_own():
+        return
+    told = proc.run([sys.executable, *pip_module(), "config", "list"], timeout=60)
+    flags, variables = pip_settings.translated(pip_settings.listed(told.stdout))
+    if flags or variables:
+        yield [*words, *flags], {**_uv_env(), **variables}
 
 
 def uv_words(uv: str, python: Path, source: Source) -> list[str]:

@@ -103,7 +103,7 @@ def create(staging: Staging, base: Interpreter, *, include: bool, prompt: str | 
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """Nox listens to everybody at debug level; virtualenv would tell all, and run a python more to have more to tell."""
+    """Nox listens to everybody at debug level; virtualenv would tell all, and run a python to have more to tell."""
     loggers = [logging.getLogger(name) for name in ("virtualenv", "python_discovery", "filelock", "distlib")]
     levels = [logger.level for logger in loggers]
     try:

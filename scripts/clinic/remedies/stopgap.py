@@ -31,12 +31,16 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Stopgap:
-    """Something to start the server with. `venv` is what `{venv}` in its command stands for."""
+    """Something to start the server with. `venv` is what `{venv}` in its command stands for.
+
+    `homes` are the folders that what it imports must come from, where that is still to be proved (see `prove`).
+    """
 
     way: str
     python: Path
     venv: Path
     command: tuple[str, ...]
+    homes: tuple[Path, ...] = ()
 
 
 def folder(settings: Settings, way: str) -> Path:
@@ -46,19 +50,24 @@ def folder(settings: Settings, way: str) -> Path:
 
 # Said after a mark, because what is imported may print as well.
 _MARK = "@stopgap@"
+_FIND = "lambda name: getattr(importlib.util.find_spec(name), 'origin')"
+_IMPORT = "lambda name: getattr(importlib.import_module(name), '__file__', None)"
 _ASK = (
-    "import importlib, json, sys\n"
-    "found = {name: getattr(importlib.import_module(name), '__file__', None) for name in sys.argv[1:]}\n"
+    "import importlib, importlib.util, json, sys\n"
+    "found = dict(zip(sys.argv[1:], map({}, sys.argv[1:])))\n"
     f"sys.__stdout__.write('\\n{_MARK}' + json.dumps(found) + '\\n')\n"
 )
 
 
-def prove(python: Path, homes: Sequence[Path], modules: Sequence[str]) -> None:
+def prove(python: Path, homes: Sequence[Path], modules: Sequence[str], *, glance: bool = False) -> None:
     """Import what the service needs, and see that it comes from where it should.
 
-    Raises FailedError: an import fails, or a package comes from a `site-packages` outside of `homes`.
+    A `glance` only finds it: forty milliseconds instead of some hundreds, before the server is started; the import
+    itself is proved while the server boots. Raises FailedError: an import fails, or a package comes from a
+    `site-packages` outside of `homes`.
     """
-    done = proc.run([python, "-I", "-B", "-c", _ASK, *modules], timeout=_PATIENCE)
+    code = _ASK.format(_FIND if glance else _IMPORT)
+    done = proc.run([python, "-I", "-B", "-c", code, *modules], timeout=_PATIENCE)
     _, mark, told = done.stdout.rpartition(f"\n{_MARK}")
     if not done.ok or not mark:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.code}"])[-1]

@@ -74,7 +74,7 @@ def prepare(settings: Settings, facts: Facts, say: Callable[[str], object], *, o
     if difference.missing:
         _add(settings, base, dict(difference.missing), say, overrule=overrule)
     command = stopgap.runnable(settings.service.command, facts.venv)
-    return Stopgap(stopgap.SYSTEM, base.executable, facts.venv, command)
+    return Stopgap(stopgap.SYSTEM, base.executable, facts.venv, command, homes=(base.prefix,))
 
 
 def choose(settings: Settings, facts: Facts) -> Interpreter:

@@ -38,8 +38,8 @@ def fill(folder: Path, requirements: Path, flavour: Flavour, platforms: Sequence
         done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say))
     if not done.ok:
         raise failure("pip", done, Source(requirements), doing="download")
-    named = {(pin.name, pin.version) for pin in pins}
-    return sorted(wheel for wheel in folder.glob("*.whl") if _named(wheel) in named)
+    locked = {(pin.name, pin.version) for pin in pins}
+    return sorted(wheel for wheel in folder.glob("*.whl") if named(wheel) in locked)
 
 
 def download_words(folder: Path, requirements: Path, flavour: Flavour, platforms: Sequence[str]) -> list[str]:
@@ -82,6 +82,7 @@ def marker_values(platforms: Sequence[str]) -> dict[str, str]:
     return {**values, "platform_machine": told.upper() if family[0] == "win32" else told}
 
 
-def _named(wheel: Path) -> tuple[str, str]:
+def named(wheel: Path) -> tuple[str, str]:
+    """Name and version of a wheel, by its file name."""
     name, _, rest = wheel.name.partition("-")
     return lock.canonical(name), rest.partition("-")[0]

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as in typing, whose import would cost more than all the rest of this file
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import TextIO
 
     from clinic.model import Result
@@ -73,4 +75,11 @@ def steps(as_json: bool = False, stream: TextIO | None = None) -> Steps:
     return progress.steps(as_json, stream)
 
 
-__all__ = ["line", "show", "steps"]
+def watching(stream: TextIO | None = None) -> AbstractContextManager[Callable[[Result], float]]:
+    """Return what shows one look after the other in place of the last (see `live.watching`)."""
+    from clinic.report import live
+
+    return live.watching(stream)
+
+
+__all__ = ["line", "show", "steps", "watching"]

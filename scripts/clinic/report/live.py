@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from clinic.report import screen, words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import TextIO
+
+    from clinic.model import Result
 
 _LOUD = {"died": "bad", "hung": "bad", "blocked": "bad", "crash-loop": "bad", "start-failed": "bad", "slip": "bad"}
 _GOOD = frozenset({"started", "restarted", "healed", "adopted"})
@@ -96,9 +99,7 @@ def _style(scene: Any) -> str:
 def _process(scene: Any) -> str:
     if scene.record is None:
         return f"process none ({scene.phase})"
-    from clinic.service import identity
-
-    return f"process {scene.record.server.pid} up {words.seconds(identity.uptime(scene.record.server))}"
+    return f"process {scene.record.server.pid} up {words.seconds(scene.uptime)}"
 
 
 def _answer(scene: Any) -> str:
@@ -120,3 +121,34 @@ def display(*, as_json: bool, stream: TextIO | None = None) -> Plain | None:
     out = sys.stdout if stream is None else stream
     living = screen.is_terminal(out) and os.environ.get("TERM", "") not in {"dumb", "unknown"}
     return Live(out) if living else Plain(out)
+
+
+_PAUSE = 2.0  # seconds between two looks
+_HOME, _BELOW = "\x1b[H", "\x1b[J"
+
+
+@contextlib.contextmanager
+def watching(stream: TextIO | None = None) -> Iterator[Callable[[Result], float]]:
+    """Show looks in one place on a screen of their own; one below the other where there is no terminal."""
+    from clinic.report import text
+
+    out = sys.stdout if stream is None else stream
+    living = screen.is_terminal(out) and os.environ.get("TERM", "") not in {"dumb", "unknown"}
+
+    def show(result: Result) -> float:
+        if living:
+            out.write(_HOME + _BELOW)
+        text.show(result, out, out)
+        out.write(f"\n  {_clock()}, every {_PAUSE:g} s until Ctrl+C\n")
+        out.flush()
+        return _PAUSE
+
+    with screen.reader_may_leave(out):
+        if living:
+            out.write("\x1b[?1049h\x1b[?25l")  # the screen of programs like less, without a cursor
+        try:
+            yield show
+        finally:
+            if living:
+                out.write("\x1b[?25h\x1b[?1049l")
+                out.flush()

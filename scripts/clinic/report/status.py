@@ -26,6 +26,7 @@ _SHOWN = frozenset(
     {
         *("state", "wanted", "pid", "uptime_seconds", "restarts", "last_reason", "mode", "stopgap", "health"),
         *("environment", "port_holder", "url", "log_file", "log_tail", "next_actions", "next_try_seconds"),
+        *("monitor", "checks_made", "check_gaps", "watched_seconds", "plan"),
     }
 )
 _EXPLAINED = {
@@ -49,7 +50,8 @@ def _brief(page: Page, told: Tree) -> None:
     data, word = told["data"], told["data"]["state"]
     already = "already " if told["outcome"] == "unchanged" else ""
     if told["outcome"] == "planned":
-        page.line(page.mark("note", "strong"), f" would {told['command']} the server, which is {word}")
+        verb = told["command"] if told["command"] in {"start", "stop", "restart"} else "look after"
+        page.line(page.mark("note", "strong"), f" would {verb} the server, which is {word}")
         for step in data.get("plan", []):
             page.line("- ", str(step), indent=2, hang=2)
         return
@@ -57,10 +59,18 @@ def _brief(page: Page, told: Tree) -> None:
     if word in _ALIVE:
         parts += [f"pid {data['pid']}"] if data.get("pid") else []
         parts += [data["url"]] if data.get("url") else []
-    took = f"  in {words.seconds(told['seconds'])}" if told["seconds"] and not already else ""
+    parts += _kept(data) if "checks_made" in data else []
+    parts += [f"{data['mode']} mode"] if told["command"] == "production-mode" else []
+    timed = told["seconds"] and not already and "checks_made" not in data
+    took = f"  in {words.seconds(told['seconds'])}" if timed else ""
     page.line(page.mark("pass", "good"), " ", ", ".join(parts), (took, "dim"), hang=2)
     if data.get("stopgap"):
         page.columns([_stopgap(data)], indent=2)
+
+
+def _kept(data: Tree) -> list[str]:
+    counted = [words.count(data["checks_made"], "check"), words.count(data["restarts"], "restart")]
+    return [f"watched for {words.seconds(data['watched_seconds'])}", *counted]
 
 
 def _screen(page: Page, data: Tree) -> None:
@@ -87,6 +97,7 @@ def _rows(data: Tree) -> list[tuple[str, Cell]]:
     rows.append(("restarts", str(data.get("restarts") or 0)))
     if data.get("last_reason"):
         rows.append(("last reason", str(data["last_reason"])))
+    rows.append(("monitor", _monitor(data.get("monitor"))))
     rows.append(("mode", str(data.get("mode") or "-")))
     if data.get("stopgap"):
         label, text = _stopgap(data)
@@ -120,6 +131,14 @@ def _answer(data: Tree) -> list[Span]:
     when = f", {words.seconds(age)} ago" if isinstance(age, int | float) else ""
     style = "good" if kind == "healthy" else "dim" if data["state"] == "stopped" else "bad"
     return [(kind, style), (f"{took}{told}{when}", "")]
+
+
+def _monitor(told: Any) -> Cell:
+    if not isinstance(told, dict):
+        return ("none: invoke keep-alive", "dim")
+    left = told.get("next_try_seconds")
+    parts = [f"process {told['pid']}, {told['phase']}", *([f"next try in {words.seconds(left)}"] if left else [])]
+    return ", ".join(parts)
 
 
 def _stopgap(data: Tree) -> tuple[str, Cell]:
@@ -159,6 +178,9 @@ def _log(page: Page, data: Tree) -> None:
 def what_to_do(data: Tree) -> list[Tree]:
     """Name the one command that helps."""
     state, environment = data["state"], data.get("environment")
+    monitor = data.get("monitor") or {}
+    if monitor.get("hint") and monitor.get("phase") in {"blocked", "waiting"}:
+        return [_action(monitor["hint"], monitor.get("message") or "lets the monitor go on")]
     verdict = environment.get("verdict") if isinstance(environment, dict) else environment
     if state == "running":
         return [_action("invoke heal", "ends the stopgap by curing the environment")] if data.get("stopgap") else []

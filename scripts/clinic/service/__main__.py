@@ -5,6 +5,7 @@ python -m clinic.service start | stop | restart | status | logs | keep-alive
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code (CONTRACT section 3)."""
+    if sys.stdout is None or sys.stderr is None:  # pythonw, as the Task Scheduler runs the monitor
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     given = _parser().parse_args(arguments)
     return door.perform(given.verb, lambda: _work(given), as_json=given.json)
 

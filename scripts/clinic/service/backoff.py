@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,9 +26,9 @@ class Failures:
         self,
         figures: KeepAlive,
         clock: Callable[[], float] = time.monotonic,
-        spread: Callable[[], float] = lambda: random.uniform(1 - _SPREAD, 1 + _SPREAD),  # noqa: S311 - no secret
+        spread: Callable[[], float] | None = None,
     ) -> None:
-        self._figures, self._clock, self._spread = figures, clock, spread
+        self._figures, self._clock, self._spread = figures, clock, spread or _by_chance
         self._starts: deque[float] = deque(maxlen=figures.crash_loop_starts)
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         self.in_a_row = 0
@@ -74,3 +74,8 @@ class Failures:
     def _crowded(self, moments: deque[float]) -> bool:
         window = self._figures.crash_loop_window
         return len(moments) == moments.maxlen and self._clock() - moments[0] <= window
+
+
+def _by_chance() -> float:
+    chance = int.from_bytes(os.urandom(2), "big") / 0xFFFF  # the module random costs 10 ms: it brings hashlib
+    return 1 - _SPREAD + 2 * _SPREAD * chance

@@ -57,6 +57,7 @@ class Scene:
 
     phase: str
     record: Record | None = None
+    uptime: float = 0.0
     answer: Answer | None = None
     age: float = 0.0
     strikes: int = 0

@@ -12,7 +12,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError, RefusedError
-from clinic.service import health, logs, memory, pidfile, process, readiness, reasons, stopping
+from clinic.service import (
+    health,
+    logs,
+    memory,
+    pidfile,
+    process,
+    readiness,
+    reasons,
+    stopping,
+    windowless,
+    wrapping,
+)
 from clinic.service.pidfile import Record
 from clinic.service.table import Identity, command, everyone
 
@@ -93,13 +104,16 @@ def _remember(settings: Settings, **changes: str) -> None:
 
 
 def _spawn(settings: Settings, given: With, launch: str, log: int) -> process.Child:
+    python, note = windowless.choose(given.python, given.mode)
     service = settings.service
-    argv = service.argv(given.python, given.venv, settings.root)
+    argv = service.argv(python, given.venv, settings.root)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
     with contextlib.suppress(OSError):  # a full disk shows itself elsewhere
         os.write(log, f"=== {stamp} start {launch} ({given.mode}): {' '.join(argv)}\n".encode("utf-8", "replace"))
     env = process.surroundings(service.variables, launch, given.mode, service.host, service.port)
-    return process.spawn(argv, cwd=service.cwd, env=env, log=log)
+    env |= wrapping.told(settings, launch)
+    child = process.spawn(wrapping.wrapped(service.command, argv), cwd=service.cwd, env=env, log=log)
+    return replace(child, notes=(*child.notes, note)) if note else child
 
 
 def _record(settings: Settings, given: With, child: process.Child, launch: str, log_start: int) -> Record:
@@ -124,7 +138,7 @@ def _see_through(settings: Settings, child: process.Child, record: Record, on_wa
         raise _died(settings, record, child.wait(0))
     if not answer.healthy:
         raise _late(settings, record, answer)
-    record = replace(record, server=serving(child.identity), ready=True, signs=answer.launch is not None)
+    record = replace(record, server=serving(child.identity, answer.pid), ready=True, signs=answer.launch is not None)
     inscribe(settings, record)
     return Launched(child, record, answer)
 
@@ -142,12 +156,16 @@ def inscribe(settings: Settings, record: Record) -> None:
     _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
 
 
-def serving(leader: Identity, *, windows: bool = os.name == "nt") -> Identity:
-    """Find the process that serves: on Windows an environment's python.exe starts the base's as its child."""
+def serving(leader: Identity, said: int | None = None, *, windows: bool = os.name == "nt") -> Identity:
+    """Find the process that serves: on Windows an environment's python.exe starts the base's as its child.
+
+    `said` is the pid that its answer names; the server knows best, if it is a child that could be.
+    """
     if not windows:
         return leader
     words = command(leader.pid)[1:]
     children = [row.identity for row in everyone() if row.parent == leader.pid]
+    children.sort(key=lambda child: child.pid != said)
     return next((child for child in children if words and command(child.pid)[1:] == words), leader)
 
 
@@ -155,7 +173,7 @@ def _abandon(settings: Settings, child: process.Child, launch: str) -> None:
     """End a start that failed, with all that it started, and remove its pid file."""
     grace = settings.service.stop_timeout
     try:
-        stopping.end(child.identity, grace)
+        stopping.end(child.identity, grace, wrapping.asking(settings, launch))
         stopping.end_all(stopping.orphans(child.identity, launch), grace)
     except KeyboardInterrupt:  # asked twice: no more patience
         stopping.end(child.identity, 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError, RefusedError
-from clinic.service import find, identity, launch, lock, memory, pidfile, ports, readiness, stopping
+from clinic.service import find, identity, launch, lock, memory, pidfile, ports, readiness, stopping, wrapping
 from clinic.service.launch import With
 from clinic.service.status import Status, status, surroundings
 
@@ -178,7 +178,8 @@ def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[s
     if found.kind == "ours" and found.record:
         leader = found.record.leader
         targets = [leader if identity.alive(leader) else found.record.server]
-        ended = _permitted(lambda: stopping.end(targets[0], patience))
+        ask = wrapping.asking(settings, found.record.launch)
+        ended = _permitted(lambda: stopping.end(targets[0], patience, ask))
     else:
         targets = find.orphans(settings, found)
         ended = _permitted(lambda: stopping.end_all(targets, patience))

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import guard, health, memory, reasons, revive
+from clinic.service import guard, identity, memory, reasons, revive
 from clinic.service.backoff import Failures
 from clinic.service.care import Scene, Trouble
 from clinic.service.patience import Patience
@@ -243,8 +243,16 @@ class Monitor:
 
     def _show(self, phase: str, message: str = "", next_try: float | None = None) -> None:
         ward, pulse = self.ward, self.pulse
-        record = ward.record if ward else None
-        answer: health.Answer | None = pulse.answer if ward and pulse else None
-        age = time.monotonic() - pulse.answered if ward and pulse else 0.0
-        strikes = pulse.strikes if ward and pulse else 0
-        self._herald.scene(Scene(phase, record, answer, age, strikes, self.restarts, message, next_try))
+        if ward is None or pulse is None:
+            self._herald.scene(Scene(phase, restarts=self.restarts, message=message, next_try=next_try))
+            return
+        scene = Scene(
+            phase,
+            ward.record,
+            identity.uptime(ward.record.server),
+            pulse.answer,
+            time.monotonic() - pulse.answered,
+            pulse.strikes,
+            self.restarts,
+        )
+        self._herald.scene(scene)

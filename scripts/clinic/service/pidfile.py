@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from clinic import fs
 from clinic.service import identity
 from clinic.service.table import Identity, command, look
+from clinic.service.wrapping import unwrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,6 +175,7 @@ def _age(info: os.stat_result) -> float:
 
 def runs(words: tuple[str, ...], service: Service) -> bool:
     """Whether a command line is the service's, with any interpreter and environment."""
+    words = unwrapped(words)
     free = dict.fromkeys(("python", "venv", "root"), "\0")
     parts = [part.format_map({**free, "host": service.host, "port": service.port}) for part in service.command]
     patterns = [re.escape(part).replace("\0", ".*") for part in parts]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError
-from clinic.service import find, launch, lock, manager, memory, pidfile, stopping
+from clinic.service import find, launch, lock, manager, memory, pidfile, stopping, wrapping
 
 if TYPE_CHECKING:
     from clinic.service import health, process
@@ -61,7 +61,8 @@ def end(settings: Settings, record: Record, *, answering: bool) -> stopping.Ende
     """End a server that must be replaced. Raises BusyError, RefusedError, PermissionError."""
     grace = settings.service.stop_timeout
     with lock.held(memory.place(settings, ".lock"), "keep-alive"):
-        return stopping.end(record.leader, grace if answering else min(grace, _PATIENCE))
+        ask = wrapping.asking(settings, record.launch)
+        return stopping.end(record.leader, grace if answering else min(grace, _PATIENCE), ask)
 
 
 def mend_pid_file(settings: Settings, record: Record) -> bool:

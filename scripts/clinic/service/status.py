@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from clinic.service import find, guard, health, identity, memory, ports, stopping
+from clinic.service import find, guard, health, identity, jobs, memory, ports, stopping
 from clinic.service.table import everyone
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Status:
             "health": self.health.as_json() if self.health else None,
             "environment": dict(self.environment) if self.environment else None,
             "port_holder": self.port_holder.as_json() if self.port_holder else None,
-            "monitor": self.monitor.as_json() if self.monitor else None,
+            **({"monitor": self.monitor.as_json()} if self.monitor else {}),
         }
 
 
@@ -80,7 +80,8 @@ def _status_of_ours(settings: Settings, record: Record, base: Status) -> Status:
         kin = {record.leader.pid, *(each.pid for each in stopping.family(everyone(), record.leader))}
         holder = ports.holder(service.port, kin) if answer.kind != "refused" else None
     moved = service.port != settings.service.port
-    notes = (f"It runs on port {service.port}; the settings say {settings.service.port}.",) if moved else ()
+    told = f"It runs on port {service.port}; the settings say {settings.service.port}." if moved else ""
+    notes = (told, jobs.STILL_IN_JOB if jobs.confined(record.leader.pid) else "")
     return replace(
         base,
         state=_state_of(answer, fresh=not record.ready and up < settings.service.start_timeout),
@@ -91,7 +92,7 @@ def _status_of_ours(settings: Settings, record: Record, base: Status) -> Status:
         health=answer,
         environment=surroundings(record),
         port_holder=holder,
-        notes=notes,
+        notes=tuple(filter(None, notes)),
     )
 
 

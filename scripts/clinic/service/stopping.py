@@ -13,7 +13,7 @@ from clinic.service import identity
 from clinic.service.table import Identity, Row, everyone, look, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 LAUNCH = "BRIDGE_LAUNCH_ID"
 _LAST_WISH = 0.5  # seconds that children get when their parent used up the time
@@ -72,16 +72,17 @@ def _carries(pid: int, launch: str) -> bool:
     return variable(pid, LAUNCH) == launch
 
 
-def end(leader: Identity, grace: float) -> Ended:
+def end(leader: Identity, grace: float, ask: Callable[[], bool] | None = None) -> Ended:
     """End a server and its family: ask, wait at most `grace` seconds, then force.
 
+    `ask` is the server's own way of being asked; where it is not heard, the system's is taken.
     Raises RefusedError when we run below it ourselves, PermissionError when it is not ours to signal.
     """
     rows = everyone()
     led = _HAS_SIGNALS and _leads(rows, leader, led=False)
     kin = family(rows, leader)
     deadline = time.monotonic() + grace
-    if _ask(leader):
+    if (ask is not None and ask()) or _ask(leader):
         identity.wait_gone(leader, grace)
     reap(leader)
     kin = _living({*kin, *family(everyone(), leader, led=led)})  # some may have been born since

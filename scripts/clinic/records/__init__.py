@@ -12,74 +12,16 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
 from clinic import fs
 from clinic.errors import BusyError, RefusedError
-from clinic.model import Receipt, RemedyOutcome
+from clinic.model import Receipt
+from clinic.records.entry import Entry, State
+from clinic.records.transaction import Transaction, put_back
 
-State = Literal["pending", "done", "restored", "undone", "expired"]
-
-
-@dataclass
-class Entry:
-    """One transaction on record. `moved` pairs are (where it was, where it is kept); `made` is what is new."""
-
-    id: str
-    remedy: str
-    venv: Path
-    started: float
-    state: State = "pending"
-    moved: list[tuple[Path, Path]] = field(default_factory=list)
-    made: list[Path] = field(default_factory=list)
-    brought: list[tuple[Path, Path]] = field(default_factory=list)
-    """What came out of an older stash: (where it was kept, where it is now)."""
-    seconds: float = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def stash(self) -> Path | None:
-        """The folder that keeps what was replaced."""
-        return self.moved[0][1].parent if self.moved else None
-
-    def receipt(self, outcome: RemedyOutcome) -> Receipt:
-        """What people and programs are told of it."""
-        changed = dict.fromkeys([*self.made, *(was for was, _ in self.moved), *(now for _, now in self.brought)])
-        return Receipt(self.remedy, tuple(changed), self.stash, self.seconds, outcome, self.id)
-
-    def as_json(self) -> dict[str, Any]:
-        """As it is written down."""
-        return {
-            "id": self.id,
-            "remedy": self.remedy,
-            "venv": str(self.venv),
-            "started": self.started,
-            "state": self.state,
-            "moved": [[str(was), str(kept)] for was, kept in self.moved],
-            "made": [str(path) for path in self.made],
-            "brought": [[str(kept), str(now)] for kept, now in self.brought],
-            "seconds": self.seconds,
-            "facts": self.facts,
-        }
-
-    @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Entry:
-        """As it was written down."""
-        return cls(
-            id=told["id"],
-            remedy=told["remedy"],
-            venv=Path(told["venv"]),
-            started=float(told["started"]),
-            state=told["state"],
-            moved=[(Path(was), Path(kept)) for was, kept in told["moved"]],
-            made=[Path(path) for path in told["made"]],
-            brought=[(Path(kept), Path(now)) for kept, now in told.get("brought", [])],
-            seconds=float(told["seconds"]),
-            facts=dict(told.get("facts", {})),
-        )
+__all__ = ["Entry", "Records", "State", "Transaction", "put_back"]
 
 
 class Records:
@@ -245,103 +187,3 @@ class Records:
         return BusyError(
             "busy", f"The lock is held by {who}. Nothing was touched.", "wait for it to end, then try again"
         )
-
-
-class Transaction:
-    """Changes that are committed together or put back together.
-
-    Leaving the block without `commit` puts everything back, whatever the reason (an exception, Ctrl+C, a refusal).
-    """
-
-    def __init__(self, records: Records, entry: Entry) -> None:
-        self.records, self.entry = records, entry
-        self._clock = time.perf_counter()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def stash_folder(self, path: Path) -> Path:
-        """Where `path` is kept: below the records, or beside it where those are on another filesystem."""
-        home = self.records.folder / "stash"
-        with contextlib.suppress(OSError):
-            home.mkdir(parents=True, exist_ok=True)
-            if home.stat().st_dev != path.parent.stat().st_dev:
-                home = path.parent / ".clinic-stash"
-        return home / self.entry.id
-
-    def _place_for(self, path: Path) -> Path:
-        """A place in the stash that nothing of this transaction has: two files may bear one name."""
-        folder, taken = self.stash_folder(path), {kept for _, kept in self.entry.moved}
-        names = (path.name if not number else f"{path.name}~{number}" for number in range(len(taken) + 1))
-        return next(folder / name for name in names if folder / name not in taken)
-
-    def stash(self, path: Path) -> Path | None:
-        """Move what is at `path` aside; None where nothing is there."""
-        if not fs.exists(path):
-            return None
-        kept = self._place_for(path)
-        self.entry.moved.append((path, kept))
-        self.records.save(self.entry)
-        fs.move(path, kept)
-        return kept
-
-    def write(self, path: Path, data: bytes, *, mode: int | None = None) -> None:
-        """Put a new file at `path`, stashing what was there."""
-        self.entry.made.append(path)
-        if fs.exists(path):
-            kept = self._place_for(path)
-            self.entry.moved.append((path, kept))
-            self.records.save(self.entry)
-            fs.keep(path, kept)
-        else:
-            self.records.save(self.entry)
-        fs.write_atomically(path, data, mode=mode)
-
-    def bring_back(self, kept: Path, path: Path) -> None:
-        """Move something out of an older stash to `path`, where nothing may be."""
-        self.entry.brought.append((kept, path))
-        self.records.save(self.entry)
-        fs.move(kept, path)
-
-    def proved(self) -> None:
-        """From here on a killed run is finished by the next one, not put back; a failure still puts it back."""
-        self.entry.facts["proved"] = True
-        self.records.save(self.entry)
-
-    def commit(self) -> Receipt:
-        """What was done stays."""
-        self._finish("done")
-        return self.entry.receipt("done")
-
-    def put_back(self) -> Receipt:
-        """Everything is as it was before."""
-        put_back(self.entry)
-        self._finish("restored")
-        return self.entry.receipt("restored")
-
-    def _finish(self, state: State) -> None:
-        self.entry.state = state
-        self.entry.seconds = round(time.perf_counter() - self._clock, 4)
-        self.records.save(self.entry)
-        self.records.event("repair", receipt=self.entry.id, remedy=self.entry.remedy, state=state)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.entry.state == "pending" and (self.entry.moved or self.entry.made or self.entry.brought):
-            self.put_back()
-
-
-def put_back(entry: Entry) -> None:
-    """Undo the steps of a transaction, last first. Safe to repeat: a step that was not taken is passed over."""
-    for kept, now in reversed(entry.brought):
-        if not fs.exists(kept) and fs.exists(now):
-            fs.move(now, kept)
-    kept_from = {was for was, kept in entry.moved if fs.exists(kept)}
-    for path in reversed(entry.made):
-        if path in kept_from or path not in {was for was, _ in entry.moved}:
-            fs.remove(path)
-    for was, kept in reversed(entry.moved):
-        if fs.exists(kept):
-            fs.remove(was)
-            fs.move(kept, was)

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Starts the Interface Bridge; with --keep-alive, watches it until Ctrl+C. Everything else is done by Invoke's tasks:
+# this only finds the tools and hands over. More words go through: ./aios_launch.sh --keep-alive --json
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+invoke="$root/.tools/bin/invoke"
+if [ ! -x "$invoke" ]; then
+    echo "error[no-tools]: there are no tools in $root/.tools yet." >&2
+    echo "  hint: python3 \"$root/scripts/bootstrap.py\"" >&2
+    exit 2
+fi
+
+task=start
+if [ "${1-}" = "--keep-alive" ]; then
+    # Starts the server if it does not run, too.
+    task=keep-alive
+    shift
+fi
+cd -- "$root"
+exec "$invoke" "$task" "$@"

@@ -1,0 +1,224 @@
+"""The server with its monitor as the system's own supervisor knows it: a systemd user unit, a launchd agent, a task.
+
+Each of them starts `keep-alive` at logon (systemd: at boot, for users who linger) and starts it again when it fails;
+keep-alive does the rest. Only texts are made here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from clinic.service import memory
+
+if TYPE_CHECKING:
+    from clinic.settings import Settings
+
+MARK = "Bridge Clinic"
+_ENDING = 15  # seconds beyond stop_timeout that the monitor gets to end
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is registered. `reach` says whether the supervisor can be spoken to; the others are run in order."""
+
+    supervisor: str
+    name: str
+    path: Path
+    data: bytes
+    reach: Sequence[str]
+    enable: tuple[Sequence[str], ...]
+    disable: tuple[Sequence[str], ...]
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the file says, to be shown."""
+        return self.data.decode("utf-16" if self.data.startswith(b"\xff\xfe") else "utf-8")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and for whom: this machine's when not given."""
+
+    platform: str = sys.platform
+    home: Path = Path("~")
+    user: str = ""
+    uid: int = 0
+
+    @classmethod
+    def here(cls) -> Place:
+        """Look at this machine."""
+        user = "\\".join(filter(None, (os.environ.get("USERDOMAIN"), os.environ.get("USERNAME"))))
+        return cls(sys.platform, Path.home(), user, os.getuid() if sys.platform != "win32" else 0)
+
+
+def command(settings: Settings, suite: Path, python: Path) -> list[str]:
+    """Return the command line that keeps this project's server alive; `suite` is this repository."""
+    config = ["--config", str(settings.file)] if settings.file else []
+    return [str(python), str(suite / "ai" / "server_manager.py"), "keep-alive", *config]
+
+
+def unit(settings: Settings, argv: Sequence[str], place: Place | None = None) -> Unit:
+    """Make the unit for the supervisor of a machine."""
+    place = place or Place.here()
+    name = f"bridge-clinic-{memory.place(settings, '').name}"
+    if place.platform == "win32":
+        return _task(settings, argv, name, place)
+    if place.platform == "darwin":
+        return _agent(settings, argv, name, place)
+    return _systemd(settings, argv, name, place)
+
+
+def _systemd(settings: Settings, argv: Sequence[str], name: str, place: Place) -> Unit:
+    words = " ".join(map(_systemd_word, argv))
+    text = f"""\
+# Made by {MARK}: invoke production-mode --install. To take it back: invoke production-mode --uninstall
+[Unit]
+Description=The server of {_systemd_text(settings.root)}, kept alive by {MARK}
+
+[Service]
+Type=simple
+WorkingDirectory={_systemd_text(settings.root)}
+ExecStart={words}
+# A monitor that was killed finds its server still there, and takes it.
+KillMode=process
+TimeoutStopSec={settings.service.stop_timeout + _ENDING:g}
+Restart=on-failure
+RestartSec=5
+# Refused, or another monitor watches: starting again would change nothing.
+RestartPreventExitStatus=2 4
+
+[Install]
+WantedBy=default.target
+"""
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or place.home / ".config")
+    control = ("systemctl", "--user")
+    return Unit(
+        "systemd",
+        name,
+        base / "systemd" / "user" / f"{name}.service",
+        text.encode(),
+        (*control, "show-environment"),
+        ((*control, "daemon-reload"), (*control, "enable", "--now", f"{name}.service")),
+        ((*control, "disable", "--now", f"{name}.service"), (*control, "daemon-reload")),
+        "to be there before anybody logs in: loginctl enable-linger",
+    )
+
+
+def _systemd_word(text: str) -> str:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{quoted}"'
+
+
+def _systemd_text(path: Path) -> str:
+    return str(path).replace("%", "%%")
+
+
+def _agent(settings: Settings, argv: Sequence[str], name: str, place: Place) -> Unit:
+    import plistlib
+
+    tree = {
+        "Label": name,
+        "ProgramArguments": list(argv),
+        "WorkingDirectory": str(settings.root),
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "ExitTimeOut": int(settings.service.stop_timeout + _ENDING),
+        "ProcessType": "Background",
+    }
+    comment = f"<!-- Made by {MARK}: invoke production-mode --install -->\n<plist".encode()
+    path = place.home / "Library" / "LaunchAgents" / f"{name}.plist"
+    domain = f"gui/{place.uid}"
+    return Unit(
+        "launchd",
+        name,
+        path,
+        plistlib.dumps(tree, sort_keys=False).replace(b"<plist", comment, 1),
+        ("launchctl", "print", domain),
+        (("launchctl", "bootstrap", domain, str(path)),),
+        (("launchctl", "bootout", f"{domain}/{name}"),),
+    )
+
+
+_TASK = """\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>Made by {mark}: invoke production-mode --install</Description>
+  </RegistrationInfo>
+  <Triggers>
+    <LogonTrigger>
+      <Enabled>true</Enabled>
+      <UserId>{user}</UserId>
+    </LogonTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <UserId>{user}</UserId>
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Hidden>true</Hidden>
+    <RestartOnFailure>
+      <Interval>PT1M</Interval>
+      <Count>255</Count>
+    </RestartOnFailure>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{command}</Command>
+      <Arguments>{arguments}</Arguments>
+      <WorkingDirectory>{folder}</WorkingDirectory>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+
+def _task(settings: Settings, argv: Sequence[str], name: str, place: Place) -> Unit:
+    texts = {
+        "mark": MARK,
+        "user": place.user,
+        "command": _without_window(argv[0]),
+        "arguments": " ".join(map(_windows_word, argv[1:])),
+        "folder": str(settings.root),
+    }
+    path = memory.folder(settings) / f"{name}.xml"
+    title = f"{MARK}\\{name}"
+    schtasks = "schtasks.exe"
+    return Unit(
+        "Task Scheduler",
+        name,
+        path,
+        _TASK.format(**{key: escape(text) for key, text in texts.items()}).encode("utf-16"),
+        (schtasks, "/Query", "/FO", "LIST"),
+        ((schtasks, "/Create", "/TN", title, "/XML", str(path), "/F"), (schtasks, "/Run", "/TN", title)),
+        ((schtasks, "/Delete", "/TN", title, "/F"),),
+    )
+
+
+def escape(text: str) -> str:
+    """Return a text as XML holds it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _without_window(python: str) -> str:
+    """Name the tools' interpreter that opens no window."""
+    path = PureWindowsPath(python)
+    return str(path.with_name("pythonw.exe")) if path.name.lower() == "python.exe" else python
+
+
+def _windows_word(text: str) -> str:
+    """Quote a word as the C runtime takes it apart; a path holds no quotes and ends in no backslash here."""
+    return f'"{text}"' if not text or set(text) & set(" \t&()[]{}^=;!'+,`~") else text

@@ -1,0 +1,199 @@
+"""Runs the service inside of the server's own python: a log that stays small, streams that never fail, a way to stop.
+
+    python wrapper.py -m uvicorn app:app --port 8000        python wrapper.py server.py
+
+Run by the managed environment's python, so standard library and old syntax only. The service knows nothing of it:
+arguments, import path and `__main__` are as without. What is to be done is told by BRIDGE_WRAPPER, as JSON; without
+it nothing is done but running the service.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import os
+import runpy
+import shutil
+import signal
+import sys
+import threading
+import types
+from typing import Any, Callable
+
+_LOOK = 5.0  # seconds between two looks at the log's size, for what others write to it
+_STOP_LOOK = 0.2  # seconds between two looks for a request to stop
+_ADDRESS, _METHOD, _PATH, _VERSION, _STATUS = range(5)  # what uvicorn tells of a request
+
+
+class Log(io.RawIOBase):
+    """The log as a stream. A disk that is full costs lines, never the server."""
+
+    def __init__(self, path: str, cap: int, kept: int) -> None:
+        """`path` is the log's, `cap` the bytes from which it is put aside, `kept` how many old ones stay."""
+        super().__init__()
+        self.path, self.cap, self.kept = path, cap, kept
+        self._lock = threading.RLock()
+        self._since = 0
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """Its descriptor, for those who pass it on."""
+        return 1
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        with self._lock:
+            try:
+                while left:
+                    left = left[os.write(1, left) :]
+            except OSError:
+                return size
+            self._since += size
+            if self._since > self.cap // 16:
+                self._since = 0
+                self.rotate()
+        return size
+
+    def rotate(self) -> None:
+        """Put it aside where it is too large: copied and emptied, since others may read it and Windows holds them.
+
+        Whoever else writes to it (children of the service) goes on doing so; what this process writes waits, and
+        nothing of it is lost.
+        """
+        with self._lock:
+            try:
+                if os.fstat(1).st_size > self.cap:
+                    self._put_aside()
+            except OSError:
+                return  # no room for a copy, or somebody keeps the old ones open: a long log is better than none
+
+    def _put_aside(self) -> None:
+        for number in range(self.kept - 1, 0, -1):
+            if os.path.exists(self._numbered(number)):
+                os.replace(self._numbered(number), self._numbered(number + 1))
+        staged = self.path + ".new"
+        try:
+            with open(self.path, "rb") as source, open(staged, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                shutil.copyfileobj(source, target)  # what others wrote meanwhile
+            os.replace(staged, self._numbered(1))
+        except OSError:
+            if os.path.exists(staged):
+                os.remove(staged)
+            raise
+        os.truncate(self.path, 0)
+
+    def _numbered(self, number: int) -> str:
+        return f"{self.path}.{number}"
+
+
+def main(words: list[str]) -> None:
+    """Prepare, and become the service."""
+    told = json.loads(os.environ.pop("BRIDGE_WRAPPER", "{}"))
+    if told.get("log"):
+        log = Log(told["log"], told["cap"], told["kept"])
+        _open_streams(log)
+        _watch(_LOOK, log.rotate)
+    if told.get("quiet"):
+        _quiet_health_checks(told["quiet"], told["status"])
+    if told.get("stop"):
+        _watch(_STOP_LOOK, lambda: _stop_if_asked(told["stop"], os.environ.get("BRIDGE_LAUNCH_ID", "")))
+    _run(words)
+
+
+def _open_streams(log: Log) -> None:
+    """Hand out streams that write to the log: under pythonw there are none, and not even descriptors."""
+    if sys.stdout is None or sys.stderr is None:
+        opened = os.open(log.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        for number in (1, 2):
+            os.dup2(opened, number)
+    # As PYTHONUNBUFFERED has it: what is printed is there at once, also when the process is killed after it.
+    sys.stdout = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
+    sys.stderr = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, f"__{name}__") is None:
+            setattr(sys, f"__{name}__", getattr(sys, name))
+
+
+def _watch(seconds: float, look: Callable[[], None]) -> None:
+    def run() -> None:
+        never = threading.Event()
+        while True:
+            never.wait(seconds)
+            look()
+
+    threading.Thread(target=run, name="bridge-wrapper", daemon=True).start()
+
+
+def _quiet_health_checks(path: str, status: int) -> None:
+    """Leave health checks that went well out of uvicorn's access log: one in ten seconds is 8,640 lines a day."""
+    import logging
+
+    def matters(record: logging.LogRecord) -> bool:
+        told = record.args
+        if not isinstance(told, tuple) or len(told) <= _STATUS:
+            return True
+        return told[_METHOD] != "GET" or str(told[_PATH]).partition("?")[0] != path or told[_STATUS] != status
+
+    logging.getLogger("uvicorn.access").addFilter(matters)
+
+
+def _stop_if_asked(path: str, launch: str) -> None:
+    """End as by Ctrl+C when a file says so; it names the launch, so that no older request is obeyed."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            asked = stream.read().strip() == launch
+        if not asked:
+            return
+        os.remove(path)  # tells the one who asked that it was heard
+    except (OSError, ValueError):
+        return
+    if os.name == "nt" and hasattr(signal, "raise_signal"):
+        signal.raise_signal(signal.SIGINT)  # os.kill would be TerminateProcess
+    elif os.name == "nt":
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)  # to the process: its main thread is woken
+
+
+def _run(words: list[str]) -> None:
+    """Run the module or script as python would have."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    own = bool(sys.path) and os.path.abspath(sys.path[0]) == here  # not so under -I and -P
+    if words[:1] == ["-m"]:
+        if own:
+            sys.path[0] = os.getcwd()
+        sys.argv[:] = ["-m", *words[2:]]
+        # What "python -m" itself calls: the module becomes __main__, and its absence is one line, no traceback.
+        runpy._run_module_as_main(words[1])  # type: ignore[attr-defined]  # noqa: SLF001
+        return
+    script = words[0]
+    if not os.path.exists(script):
+        sys.stderr.write(f"{sys.executable}: can't open file {script!r}: [Errno 2] No such file or directory\n")
+        sys.exit(2)
+    if own:
+        sys.path[0] = os.path.dirname(os.path.realpath(script))
+    sys.argv[:] = words
+    _become(script)
+
+
+def _become(script: str) -> None:
+    """Run a script as __main__; runpy.run_path would show it other values of __file__ and sys.argv."""
+    with open(script, "rb") as stream:
+        code = compile(stream.read(), script, "exec")
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=os.path.abspath(script), __builtins__=builtins)
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)  # noqa: S102 - the service, which python itself would have run
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

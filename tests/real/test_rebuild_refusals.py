@@ -1,0 +1,149 @@
+"""Where a rebuild puts nothing: no environment, somebody else's, or what holds more than an environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinic import flow
+from clinic.errors import FailedError, RefusedError
+from tests.real.creators import VENV, bases
+from tests.real.patients import fingerprint
+from tests.real.wheels import Site, leftovers
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and mounts are POSIX's")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A project."""
+    return Site(tmp_path / "project")
+
+
+def refused(site: Site, venv: Path | None = None, *, yes: bool = False) -> RefusedError:
+    """What a rebuild is refused with, everything being as it was."""
+    settings, before = site.settings, fingerprint(site.root)
+    with pytest.raises(RefusedError) as caught:
+        flow.rebuild(settings, venv, wheelhouse=site.wheelhouse, yes=yes)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+    assert fingerprint(site.root) == before
+    return caught.value
+
+
+def built(site: Site, venv: Path | None = None, *, yes: bool = False) -> None:
+    """A rebuild that is not refused."""
+    assert flow.rebuild(site.settings, venv, wheelhouse=site.wheelhouse, yes=yes).outcome == "cured"
+
+
+def test_a_file_at_the_place(site: Site) -> None:
+    site.venv.write_text("mine", encoding="utf-8")
+    assert "is not a folder" in refused(site).message
+
+
+def test_a_link_that_leads_somewhere(site: Site, tmp_path: Path) -> None:
+    VENV.make(bases()[-1], tmp_path / "elsewhere")
+    site.venv.symlink_to(tmp_path / "elsewhere")
+    told = refused(site)
+    assert str(tmp_path / "elsewhere") in told.message
+    assert (tmp_path / "elsewhere" / "pyvenv.cfg").is_file()
+
+
+def test_a_link_that_leads_nowhere_is_a_start(site: Site) -> None:
+    site.venv.symlink_to("nowhere")
+    built(site)
+    assert not site.venv.is_symlink()
+    assert flow.undo(site.settings).outcome == "cured"
+    assert os.readlink(site.venv) == "nowhere"  # noqa: PTH115 - word for word
+
+
+def test_the_projects_own_place_with_nothing_but_somebodys_files_is_a_start(site: Site) -> None:
+    (site.venv / "data").mkdir(parents=True)
+    (site.venv / "manifest.json").write_text("{}", encoding="utf-8")
+    (site.venv / "data" / "link").symlink_to("../manifest.json")
+    built(site)
+    assert (site.venv / "manifest.json").read_text(encoding="utf-8") == "{}"
+    assert (site.venv / "data" / "link").is_symlink()
+
+
+def test_another_folder_without_an_environment(site: Site) -> None:
+    other = site.root / "documents"
+    other.mkdir()
+    (other / "thesis.txt").touch()
+    assert "without an environment" in refused(site, other, yes=True).message
+    (other / "thesis.txt").unlink()
+    built(site, other)
+
+
+def test_outside_of_the_project_only_with_yes(site: Site, tmp_path: Path) -> None:
+    outside = VENV.make(bases()[-1], tmp_path / "outside")
+    assert refused(site, outside).code == "outside-project"
+    built(site, outside, yes=True)
+
+
+@pytest.mark.parametrize("place", ["root", "ai", "requirements", "wheelhouse/..", "/", "~"])
+def test_what_holds_more_than_an_environment(site: Site, place: str) -> None:
+    named = {"root": site.root, "/": Path("/"), "~": Path.home()}.get(place, site.root / place)
+    assert refused(site, named, yes=True).code == "not-replaceable"
+
+
+def test_the_suites_own_environment(site: Site) -> None:
+    assert "this suite itself runs in" in refused(site, Path(sys.prefix), yes=True).message
+
+
+def test_a_python_installation(site: Site) -> None:
+    assert refused(site, bases()[-1].prefix, yes=True).code == "not-replaceable"
+
+
+def test_a_conda_environment(site: Site) -> None:
+    (site.venv / "conda-meta").mkdir(parents=True)
+    (site.venv / "bin").mkdir()
+    (site.venv / "bin" / "python").touch()
+    assert "conda" in refused(site).message
+
+
+def test_no_lock_and_no_wheelhouse(site: Site) -> None:
+    text = site.lock.read_text(encoding="utf-8")
+    site.lock.unlink()
+    assert refused(site).code == "lock-missing"
+    site.lock.write_text(text, encoding="utf-8")
+    shutil.rmtree(site.wheelhouse)
+    assert refused(site).code == "wheelhouse-missing"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> object:
+    """A file system of 3 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield place
+    subprocess.run([shutil.which("umount") or "umount", "-l", str(place)], check=False)
+
+
+def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+    site = Site(tmp_path / "project", path=str(small_disk / "here" / ".venv"))
+    built(site)
+    before = fingerprint(site.venv)
+    filling = small_disk / "filling"
+    with pytest.raises(OSError, match="No space left"):
+        filling.write_bytes(b"x" * 4_000_000)
+    with pytest.raises((FailedError, RefusedError)) as caught:
+        flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
+    assert "No space left" in caught.value.message, caught.value.message
+    filling.unlink()
+    assert fingerprint(site.venv) == before
+    assert leftovers(site) == []
+    built(site)
+
+
+def test_a_mount_point(tmp_path: Path, small_disk: Path) -> None:
+    site = Site(tmp_path / "project", path=str(small_disk))
+    assert "mount point" in refused(site).message

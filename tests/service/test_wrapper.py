@@ -1,0 +1,204 @@
+"""The wrapper around the service: its log, its streams, its stop file; and that the service does not notice it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinic.service import logs, wrapping
+from clinic.service.wrapping import WRAPPER, unwrapped, wrapped
+from tests.service.keeping import until
+
+
+def run(words: list[str], orders: dict[str, Any], **options: Any) -> subprocess.Popen[bytes]:
+    """Run something wrapped, output to the log as the launch has it."""
+    env = {**os.environ, "BRIDGE_WRAPPER": json.dumps(orders), "BRIDGE_LAUNCH_ID": "abc", **options.pop("env", {})}
+    log = os.open(orders["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT) if orders.get("log") else subprocess.PIPE
+    try:
+        return subprocess.Popen([sys.executable, str(WRAPPER), *words], stdout=log, stderr=log, env=env, **options)
+    finally:
+        if log != subprocess.PIPE:
+            os.close(log)
+
+
+def orders(folder: Path, **more: Any) -> dict[str, Any]:
+    """What the wrapper is told."""
+    return {"log": str(folder / "b.log"), "cap": 4000, "kept": 2, **more}
+
+
+def script(folder: Path, text: str) -> list[str]:
+    """A service that is a script."""
+    (folder / "service.py").write_text(text, encoding="utf-8")
+    return [str(folder / "service.py")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "place"),
+    [
+        (["py", "-m", "uvicorn", "a:b"], 1),
+        (["py", "server.py", "-m", "x"], 1),
+        (["py", "-u", "-X", "dev", "-W", "error", "-m", "uvicorn"], 6),
+        (["py", "-c", "print()"], None),
+        (["py", "-um", "uvicorn"], None),
+        (["py", "-"], None),
+        (["py"], None),
+    ],
+)
+def test_where_the_wrapper_goes(argv: list[str], place: int | None) -> None:
+    given = wrapped(["{python}", *argv[1:]], argv)
+    assert given == ([*argv[:place], str(WRAPPER), *argv[place:]] if place else argv)
+    assert unwrapped(given) == tuple(argv)
+    assert wrapped(["gunicorn", *argv[1:]], argv) == argv, "another program is left alone"
+
+
+def test_a_script_and_a_module_are_run_as_python_would(tmp_path: Path) -> None:
+    tell = (
+        "import json, os, sys\n"
+        "print(json.dumps([sys.argv, sys.path[0], __name__, __file__, 'BRIDGE_WRAPPER' in os.environ,"
+        " sys.modules['__main__'].__spec__ and sys.modules['__main__'].__spec__.name]))\n"
+    )
+    (tmp_path / "tell.py").write_text(tell, encoding="utf-8")
+    for words in (["-m", "tell", "x"], [str(tmp_path / "tell.py"), "x"], ["tell.py", "-m", "y"]):
+        plain = subprocess.run([sys.executable, *words], capture_output=True, cwd=tmp_path, check=True)
+        with run(words, {}, cwd=tmp_path) as wrapped_run:
+            out, _ = wrapped_run.communicate(timeout=20)
+        assert json.loads(out) == json.loads(plain.stdout)
+
+
+def test_what_is_not_there_is_said_as_python_says_it(tmp_path: Path) -> None:
+    for words in (["-m", "nothing_like_it"], ["absent.py"]):
+        plain = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+        with run(words, {}, cwd=tmp_path) as process:
+            out, err = process.communicate(timeout=20)
+        assert process.returncode == plain.returncode
+        assert plain.stderr.split(": ", 1)[1].split(":")[0].split("'")[0] in (err or out).decode()
+        assert b"Traceback" not in (err or b"") + out
+
+
+def test_a_flood_is_rotated_by_the_writer_and_loses_no_line(tmp_path: Path) -> None:
+    words = script(tmp_path, "for number in range(500): print(f'line {number:04} ' + 'x' * 20)\n")
+    with (tmp_path / "b.log").open("ab"):  # a reader or editor that holds it
+        assert run(words, orders(tmp_path, kept=9)).wait(30) == 0
+    parts = sorted(tmp_path.glob("b.log.*"), reverse=True)
+    assert len(parts) >= 3
+    assert all(part.stat().st_size < 5000 for part in [*parts, tmp_path / "b.log"])
+    text = "".join(part.read_text("utf-8") for part in [*parts, tmp_path / "b.log"])
+    assert [line[:9] for line in text.splitlines()] == [f"line {number:04}" for number in range(500)]
+
+
+def test_old_logs_are_limited(tmp_path: Path) -> None:
+    words = script(tmp_path, "for number in range(2000): print('x' * 50)\n")
+    assert run(words, orders(tmp_path)).wait(30) == 0
+    assert sorted(path.name for path in tmp_path.glob("b.log*")) == ["b.log", "b.log.1", "b.log.2"]
+
+
+def test_a_full_disk_ends_nothing() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    code = "import sys\nfor _ in range(100): print('x' * 500)\nsys.exit(5)"
+    path = Path("/dev/full")
+    folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
+    words = script(folder, code)
+    assert run(words, {"log": str(path), "cap": 1000, "kept": 1}).wait(30) == 5
+
+
+def test_no_streams_at_all_as_under_pythonw(tmp_path: Path) -> None:
+    words = script(tmp_path, "import sys\nprint('päris 🌉')\nprint('err', file=sys.stderr)\nsys.stdout.isatty()\n")
+
+    def close() -> None:
+        os.close(1)
+        os.close(2)
+
+    assert run(words, orders(tmp_path), preexec_fn=close).wait(20) == 0
+    assert (tmp_path / "b.log").read_text("utf-8") == "päris 🌉\nerr\n"
+
+
+def test_what_cannot_be_encoded_is_escaped(tmp_path: Path) -> None:
+    words = script(tmp_path, "print('\\udc80 and \\U0001f309')\n")
+    assert run(words, orders(tmp_path)).wait(20) == 0
+    assert (tmp_path / "b.log").read_text("utf-8") == "\\udc80 and \U0001f309\n"
+
+
+def test_a_traceback_and_raw_writes_are_in_the_log(tmp_path: Path) -> None:
+    words = script(tmp_path, "import os\nos.write(2, b'raw\\n')\nprint('printed')\n1 / 0\n")
+    assert run(words, orders(tmp_path)).wait(20) == 1
+    text = (tmp_path / "b.log").read_text("utf-8")
+    assert text.startswith("raw\nprinted\nTraceback")
+    assert "ZeroDivisionError" in text
+
+
+@pytest.mark.parametrize(("said", "ends"), [("abc", True), ("older", False)])
+def test_the_stop_file_ends_this_launch_only(tmp_path: Path, said: str, *, ends: bool) -> None:
+    words = script(tmp_path, "import time\nprint('up')\ntry:\n    time.sleep(60)\nfinally:\n    print('tidied')\n")
+    stop = tmp_path / "stop"
+    process = run(words, orders(tmp_path, stop=str(stop)))
+    until(lambda: "up" in (tmp_path / "b.log").read_text("utf-8"))
+    stop.write_text(said, "ascii")
+    if ends:
+        until(lambda: not stop.exists())
+        process.wait(10)
+        assert "tidied" in (tmp_path / "b.log").read_text("utf-8")
+    else:
+        time.sleep(0.6)
+        assert process.poll() is None
+        process.kill()
+        process.wait()
+
+
+def test_asking_to_stop_is_heard_or_not(kept_settings: Any) -> None:
+    path = wrapping.stop_file(kept_settings, "abc")
+    path.parent.mkdir(parents=True)
+    assert not wrapping.ask_to_stop(kept_settings, "abc"), "nobody listens"
+    assert not path.exists()
+    words = script(kept_settings.root, "import time\nwhile True: time.sleep(0.05)\n")
+    process = run(words, orders(kept_settings.root, stop=str(path)))
+    until(lambda: wrapping.ask_to_stop(kept_settings, "abc"))
+    assert process.wait(10) != 0
+    assert wrapping.asking(kept_settings, "abc", windows=False) is None
+    assert wrapping.asking(kept_settings, "abc", windows=True) is not None
+
+
+@pytest.fixture
+def kept_settings(tmp_path: Path) -> Any:
+    from clinic.settings import load
+
+    return load(tmp_path, None, {})
+
+
+def test_good_health_checks_are_left_out_of_the_access_log(tmp_path: Path) -> None:
+    pytest.importorskip("logging")
+    code = (
+        "import logging\nlogging.basicConfig(format='%(message)s')\nlog = logging.getLogger('uvicorn.access')\n"
+        "log.setLevel('INFO')\n"
+        "for path, status in (('/health', 200), ('/health?x', 200), ('/health', 500), ('/', 200)):\n"
+        "    log.info('%s - \"%s %s HTTP/%s\" %d', '1.2.3.4:5', 'GET', path, '1.1', status)\n"
+        "log.info('else')\n"
+    )
+    assert run(script(tmp_path, code), orders(tmp_path, quiet="/health", status=200)).wait(20) == 0
+    lines = (tmp_path / "b.log").read_text("utf-8").splitlines()
+    assert lines == ['1.2.3.4:5 - "GET /health HTTP/1.1" 500', '1.2.3.4:5 - "GET / HTTP/1.1" 200', "else"]
+
+
+def test_the_launchs_cap_is_the_wrappers(kept_settings: Any, tmp_path: Path) -> None:
+    (kept_settings.service.log_file).parent.mkdir(parents=True)
+    kept_settings.service.log_file.touch()
+    told = json.loads(wrapping.told(kept_settings, "abc", windows=True)["BRIDGE_WRAPPER"])
+    assert told["cap"] == logs.CAP
+    assert told["stop"].endswith("-abc.stop")
+    assert "stop" not in json.loads(wrapping.told(kept_settings, "abc", windows=False)["BRIDGE_WRAPPER"])
+
+
+def test_the_wrapper_speaks_old_python() -> None:
+    import ast
+
+    tree = ast.parse(WRAPPER.read_text(encoding="utf-8"), feature_version=(3, 7))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert names <= set(sys.stdlib_module_names)
