@@ -115,7 +115,9 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
             )
         )
     if fatal and best != "fix-cfg":
-        actions.append(Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended"))
+        actions.append(
+            Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended")
+        )
     if best and sick:
         actions.append(Action("short-term", f"invoke validate{flags}", "proves that the cure worked, server included"))
     if best == "rebuild" or not best:

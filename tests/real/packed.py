@@ -100,7 +100,17 @@ def remove(path: Path) -> None:
 
 def install(python: Path, stock: Stock, *more: str) -> None:
     """Install all of it by uv."""
-    words: list[str | os.PathLike[str]] = [uv(), "pip", "install", "-q", "--link-mode", "copy", "--no-index", "--find-links", stock.folder]
+    words: list[str | os.PathLike[str]] = [
+        uv(),
+        "pip",
+        "install",
+        "-q",
+        "--link-mode",
+        "copy",
+        "--no-index",
+        "--find-links",
+        stock.folder,
+    ]
     words += ["-p", python, "alpha", "native", "spaces_one", "spaces_two", "extra", *more]
     done = subprocess.run(
         [os.fspath(word) for word in words], env=proc.scrubbed(), capture_output=True, check=False, timeout=120

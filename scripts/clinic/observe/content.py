@@ -14,6 +14,8 @@ Due = tuple[str, Row]
 Say = Callable[[int, int], object]
 _CHUNK = 1024 * 1024
 _BATCH = 64
+_SHOWN = 10
+"""How often progress is told."""
 
 
 def differing(due: Sequence[tuple[str, Due]], say: Say = lambda _done, _all: None) -> list[Due]:
@@ -25,7 +27,8 @@ def differing(due: Sequence[tuple[str, Due]], say: Say = lambda _done, _all: Non
     with ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
         for number, found in enumerate(pool.map(_wrong_of, batches), 1):
             wrong += found
-            say(min(number * _BATCH, len(due)), len(due))
+            if number == len(batches) or number * _SHOWN // len(batches) > (number - 1) * _SHOWN // len(batches):
+                say(min(number * _BATCH, len(due)), len(due))
     return wrong
 
 
