@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -40,7 +41,7 @@ def many(stage: Stage) -> tuple[Path, Path]:
     ]
     (folder / "lock.txt").write_text("".join(wheel.line for wheel in wheels), encoding="utf-8")
     quiet([*UV, "venv", "--quiet", venv])
-    words = ["--quiet", "--no-index", "--find-links", folder / "wheels", "-r", folder / "lock.txt"]
+    words = ["--quiet", "--no-index", "--find-links", str(folder / "wheels"), "-r", str(folder / "lock.txt")]
     quiet([*UV, "pip", "install", *words, "--link-mode", "copy", "-p", venv / "bin" / "python"])
     told = {"environment": {"path": str(venv), "requirements": str(folder / "lock.txt"), "imports": ["dist1"]}}
     settings.write_text(json.dumps({"clinic": told}), encoding="utf-8")
@@ -49,11 +50,12 @@ def many(stage: Stage) -> tuple[Path, Path]:
 
 def _sums(venv: Path) -> float:
     """Seconds of two sha256sum side by side over all that RECORD vouches for."""
+    program = shutil.which("sha256sum") or "sha256sum"
     files = [str(path) for path in venv.rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
     def hashed(share: Sequence[str]) -> None:
         for at in range(0, len(share), 2000):
-            subprocess.run(["sha256sum", "--", *share[at : at + 2000]], stdout=subprocess.DEVNULL, check=True)
+            subprocess.run([program, "--", *share[at : at + 2000]], stdout=subprocess.DEVNULL, check=True)
 
     started = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
@@ -62,7 +64,7 @@ def _sums(venv: Path) -> float:
 
 
 def _looks(stage: Stage, name: str, venv: Path, settings: Path) -> None:
-    ours = [*INVOKE, "-f", settings, "diagnose"]
+    ours = [*INVOKE, "-f", str(settings), "diagnose"]
     python = venv / "bin" / "python"
     plain = median(stage, lambda: quiet(ours))
     deep = median(stage, lambda: quiet([*ours, "--deep"]))

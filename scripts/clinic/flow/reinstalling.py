@@ -45,6 +45,10 @@ _COSTS_NOTHING = frozenset({"leftover-tilde"})
 """Advice that is followed on the way: a rename, and no installer is needed."""
 
 
+_SEEN_DEEP = frozenset({"dist-files-altered", "pyc-corrupt"})
+"""What only a deep look can tell to be gone; new files are verified before they are moved."""
+
+
 @dataclass
 class _Run:
     """One reinstall, step by step."""
@@ -57,7 +61,7 @@ class _Run:
     def perform(self, only: Sequence[str], notes: tuple[str, ...], *, dry_run: bool) -> Result:
         self.notes += notes
         self.shown.step("Comparing every file with its record")
-        facts = self.who.look(deep=True)
+        facts = self.who.look(imports=dry_run, deep=True)  # what is imported meanwhile changes no choice
         before = judge(self.who, facts)
         codes = [finding.code for finding in _chosen(before.findings, only)]
         if not codes or facts.tree is None or facts.tree.site_packages is None:
@@ -105,7 +109,7 @@ class _Run:
                     self.shown.step("Putting the new files into their place")
                     remedy.replace(draft, prefix, change)
                 self.shown.step("Looking again")
-                after = self.who.look(deep=True)
+                after = self.who.look(deep=bool(_SEEN_DEEP.intersection(codes)))
                 self._must_hold(after, codes, draft.names)
                 return change.commit(), after
         finally:

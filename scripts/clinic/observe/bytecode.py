@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from clinic import interpreters, probe_bytecode
-from clinic.facts import Self, Silence, Tree
-from clinic.package_facts import Packages
+from clinic.facts import Tree
 from clinic.probe import MARK
 
 PROBE = Path(probe_bytecode.__file__)
 SECONDS = 120.0
 
 
-def with_bytecode(packages: Packages, tree: Tree, me: Self | Silence | None, run: interpreters.Runner) -> Packages:
-    """The same, and what of its bytecode its own python cannot load."""
-    if not isinstance(me, Self) or not me.is_itself or tree.site_packages is None:
-        return packages
+def asking(python: Path, tree: Tree, run: interpreters.Runner) -> Callable[[], tuple[Path, ...]]:
+    """Start asking which bytecode does not load, while other things are looked at; what is returned waits for it."""
+    found: list[Path] = []
+    thread = threading.Thread(target=lambda: found.extend(_bad(python, tree, run)), daemon=True)
+    thread.start()
+
+    def answer() -> tuple[Path, ...]:
+        thread.join()
+        return tuple(found)
+
+    return answer
+
+
+def _bad(python: Path, tree: Tree, run: interpreters.Runner) -> list[Path]:
+    if tree.site_packages is None:
+        return []
     # Without its site-packages: what lies there is the very thing in doubt.
-    words = [me.interpreter.executable, "-I", "-S", "-B", PROBE, tree.site_packages]
-    told = run(words, timeout=SECONDS).stdout.replace("\r\n", "\n").partition(MARK)[2]
+    done = run([python, "-I", "-S", "-B", PROBE, tree.site_packages], timeout=SECONDS)
     try:
-        found = json.loads(told)["bytecode"]
+        return list(map(Path, json.loads(done.stdout.replace("\r\n", "\n").partition(MARK)[2])["bytecode"]))
     except (ValueError, KeyError, TypeError):
-        return packages
-    return replace(packages, bytecode=tuple(map(Path, found)))
+        return []
