@@ -119,13 +119,16 @@ def packages_one_hurt(stage: Stage) -> None:
         module.unlink(missing_ok=True)
 
     mine = median(stage, ours, hurt)
+    proof = median(stage, lambda: quiet([stage.python, "-I", "-B", "-c", "import uvicorn, fastapi"]))
+    proof -= median(stage, lambda: quiet([stage.python, "-I", "-B", "-c", "pass"]))
     words = ["install", "-q", "--force-reinstall", "--no-deps", f"uvicorn=={version}"]
     pip = median(stage, lambda: quiet([*PIP, "--python", stage.python, *words]), hurt)
     words = ["install", "-q", "--reinstall", "--no-deps", f"uvicorn=={version}", "-p", str(stage.python)]
     uv = median(stage, lambda: quiet([*UV, "pip", *words]), hurt)
     stage.row("one hurt distribution: reinstall, proof and imports included", f"{mine * 1000:.0f} ms")
     stage.row("  pip install --force-reinstall, uv pip install --reinstall", f"{pip * 1000:.0f} ms, {uv * 1000:.0f} ms")
-    stage.row("  ratio to pip", f"{mine / pip:.2f}", "<= 0.5")
+    stage.row("  of it the patient importing uvicorn and fastapi", f"{proof * 1000:.0f} ms")
+    stage.row("  ratio to pip, imports told apart", f"{(mine - proof) / pip:.2f} ({mine / pip:.2f} with)", "<= 0.5")
 
 
 SCENES = (packages_bridge, packages_many, packages_one_hurt)

@@ -51,7 +51,7 @@ def failed(stderr: str) -> dict[str, tuple[int, str]]:
 def _last_of_traceback(lines: list[str]) -> str:
     last = ""
     for line in lines:
-        if not line.strip() or line.startswith("Remainder of file ignored"):
+        if line.startswith("Remainder of file ignored") or (last and not line.strip()):
             break
-        last = line.strip()
+        last = line.strip() or last
     return last
