@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from clinic.errors import BusyError, RefusedError
-from clinic.records import Records
+from clinic.records import EVENTS_CAP, Records
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -152,3 +152,12 @@ def test_snapshots_are_told_apart_by_path(records: Records, tmp_path: Path) -> N
     records.save_snapshot(tmp_path / "b" / "venv", {"n": 2})
     assert records.snapshot(tmp_path / "a" / "venv") == {"n": 1}
     assert records.snapshot(tmp_path / "c" / "venv") is None
+
+
+def test_events_are_limited(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    (tmp_path / "events.jsonl").write_text("x" * (EVENTS_CAP + 1), encoding="utf-8")
+    records.event("one")
+    records.event("two")
+    assert (tmp_path / "events.jsonl").read_text("utf-8").count("\n") == 2
+    assert (tmp_path / "events.1.jsonl").stat().st_size > EVENTS_CAP

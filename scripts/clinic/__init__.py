@@ -1,4 +1,4 @@
-"""A runbook that can be run. The map of the house, from the street to the cellar:
+"""A runbook that can be run. The map of the house, from the street to the cellar.
 
 doors      `runbook` (Invoke tasks), `nox_doors` (Nox sessions), `service.__main__` (ai/server_manager.py)
 order      `flow` - the only room that knows what comes after what

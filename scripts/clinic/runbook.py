@@ -42,7 +42,7 @@ def _nagging(work: Callable[[Settings], Result], settings: Settings) -> Result:
     from clinic.remedies.stopgap import nag
 
     result = work(settings)
-    return result if "state" in result.data else replace(result, notes=(*result.notes, *nag(settings)))
+    return result if result.command == "status" else replace(result, notes=(*result.notes, *nag(settings)))
 
 
 def _settings(ctx: Context) -> Settings:
@@ -113,7 +113,7 @@ def fix_cfg(
         "json": _JSON,
     }
 )
-def unblock(  # noqa: PLR0913 - one parameter a flag
+def unblock(  # noqa: PLR0913, PLR0917 - the flags of the command
     ctx: Context,
     venv: str | None = None,
     wheelhouse: str | None = None,
@@ -146,7 +146,7 @@ def unblock(  # noqa: PLR0913 - one parameter a flag
         "json": _JSON,
     },
 )
-def heal(  # noqa: PLR0913 - one parameter a flag
+def heal(  # noqa: PLR0913, PLR0917 - the flags of the command
     ctx: Context,
     only: list[str],
     except_: list[str],
@@ -299,7 +299,7 @@ def keep_alive(ctx: Context, venv: str | None = None, dry_run: bool = False, jso
         "json": _JSON,
     },
 )
-def production_mode(  # noqa: PLR0913 - one parameter a flag
+def production_mode(  # noqa: PLR0913, PLR0917 - one parameter a flag
     ctx: Context,
     off: bool = False,
     install: bool = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
-from tests.bench.stage import ROOT, Stage, until_200
+from tests.bench.stage import ROOT, UV, Stage, quiet, until_200
 
 ENTER = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -101,6 +102,58 @@ def killing(stage: Stage) -> None:
         "<= boot + 0.10 s",
     )
     stage.row("  the last kill of the minute", f"{figures[-1]:.3f} s", "<= boot + 0.10 s")
+
+
+SUPERVISORD = """
+[supervisord]
+nodaemon=true
+logfile={folder}/supervisord.log
+pidfile={folder}/supervisord.pid
+[program:bridge]
+command={python} -m uvicorn nucleus.interface_bridge:app --port {port}
+directory={ai}
+autorestart=true
+stdout_logfile={folder}/bridge.out
+stderr_logfile={folder}/bridge.err
+"""
+
+
+def killing_beside_others(stage: Stage) -> None:
+    """The same kill under supervisord, and under pm2 where it is installed, at their defaults."""
+    env, config = stage.folder / "supervisor", stage.folder / "supervisord.conf"
+    quiet([*UV, "venv", "--quiet", env])
+    quiet([*UV, "pip", "install", "--quiet", "-p", env / "bin" / "python", "supervisor", "setuptools<81"])
+    text = SUPERVISORD.format(folder=stage.folder, python=stage.python, port=stage.port, ai=ROOT / "ai")
+    config.write_text(text, encoding="utf-8")
+    with subprocess.Popen([env / "bin" / "supervisord", "-c", config], stdout=subprocess.DEVNULL) as process:
+        until_200(stage.port)
+        time.sleep(2)  # it counts a start as one after a second
+        figures = after_killing_the_listener(stage)
+        process.terminate()
+    stage.row("  supervisord: kill -9 to the next 200", f"{statistics.median(figures):.3f} s")
+    if pm2 := shutil.which("pm2"):
+        words = ["-m", "uvicorn", "nucleus.interface_bridge:app", "--port", str(stage.port)]
+        start = [pm2, "start", str(stage.python), "--name", "bench", "--interpreter", "none", "--", *words]
+        quiet(start, cwd=ROOT / "ai")
+        until_200(stage.port)
+        time.sleep(2)
+        figures = after_killing_the_listener(stage)
+        quiet([pm2, "delete", "bench"])
+        stage.row("  pm2: kill -9 to the next 200", f"{statistics.median(figures):.3f} s")
+
+
+def after_killing_the_listener(stage: Stage) -> list[float]:
+    """Seconds to the next answer, whoever supervises; the server itself says which process it is."""
+    figures = []
+    for _ in range(stage.runs):
+        time.sleep(2)
+        with urllib.request.urlopen(f"http://127.0.0.1:{stage.port}/health", timeout=3) as told:
+            old = int(told.headers["x-bridge-pid"])
+        started = time.perf_counter()
+        os.kill(old, signal.SIGKILL)
+        until_another(stage, old)
+        figures.append(time.perf_counter() - started)
+    return figures
 
 
 def halting(stage: Stage) -> None:
@@ -214,4 +267,4 @@ def idling(stage: Stage) -> None:
     stage.row(f"CPU of an idle monitor over {minutes:.0f} s", f"{share:.3%}", "<= 0.1 %")
 
 
-SCENES = (killing, halting, losing_cfg, looping, idling, blocking)
+SCENES = (killing, killing_beside_others, halting, losing_cfg, looping, idling, blocking)

@@ -59,7 +59,10 @@ def venv(project: Path) -> Path:
     return path
 
 
-TASKS = ("onboard", "diagnose", "fix-cfg", "validate", "undo", "start", "stop", "restart", "status", "logs")
+TASKS = (
+    *("onboard", "diagnose", "fix-cfg", "validate", "undo", "start", "stop"),
+    *("restart", "status", "logs", "unblock", "heal", "keep-alive", "production-mode"),
+)
 
 
 def test_list_shows_every_task_of_the_contract() -> None:
@@ -211,3 +214,19 @@ def test_diagnose_list_names_every_code() -> None:
     names = [entry["code"] for entry in codes]
     assert len(names) == len(set(names)) > 30
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
+
+
+def test_keep_alive_and_production_mode_have_dry_runs(project: Path, venv: Path) -> None:
+    for task in ("keep-alive", "production-mode"):
+        told = envelope(invoke("-f", project, task, "--venv", venv, "--dry-run", "--json"))
+        assert (told["command"], told["outcome"], told["exit_code"]) == (task, "planned", 0)
+        assert told["data"]["plan"]
+    assert not (project.parent / ".clinic").exists()
+
+
+def test_production_mode_prints_the_unit_and_nothing_else(project: Path) -> None:
+    done = invoke("-f", project, "production-mode", "--print")
+    assert done.returncode == 0
+    assert "keep-alive" in done.stdout
+    assert str(project.name) in done.stdout
+    assert done.stderr == ""

@@ -23,7 +23,7 @@ def clone(tmp_path: Path) -> Path:
     root = tmp_path / "a b'c é"
     (root / ".tools" / "bin").mkdir(parents=True)
     fake = root / ".tools" / "bin" / "invoke"
-    fake.write_text(f'#!/bin/sh\npwd\nprintf "%s\\n" "$@"\nexit 7\n', encoding="utf-8")
+    fake.write_text('#!/bin/sh\npwd\nprintf "%s\\n" "$@"\nexit 7\n', encoding="utf-8")
     fake.chmod(0o755)
     shutil.copy2(SHELL, root)
     return root
@@ -64,7 +64,7 @@ def test_without_tools_the_shell_script_says_what_to_do(clone: Path) -> None:
 @posix
 def test_the_shell_script_may_be_run() -> None:
     assert SHELL.stat().st_mode & stat.S_IXUSR
-    assert subprocess.run(["sh", "-n", SHELL], check=False).returncode == 0
+    assert subprocess.run(["/bin/sh", "-n", SHELL], check=False).returncode == 0
 
 
 def test_the_powershell_script_parses() -> None:
@@ -81,7 +81,9 @@ def test_the_powershell_script_only_delegates() -> None:
     called = re.findall(r"^\s*&\s*(.+)$", code, re.MULTILINE)
     assert called == ["$invoke $task @More"]
     assert "[switch]$KeepAlive" in code
-    assert not re.search(r"\b(uvicorn|python(?!`)|Start-Process|Invoke-WebRequest|Stop-Process)\b", code.replace("hint: python", ""))
+    assert not re.search(
+        r"\b(uvicorn|python(?!`)|Start-Process|Invoke-WebRequest|Stop-Process)\b", code.replace("hint: python", "")
+    )
     assert text.isascii(), "Windows PowerShell reads a file without a mark in the code page of the machine"
 
 
@@ -89,7 +91,7 @@ def test_the_powershell_script_only_delegates() -> None:
 def test_powershell_runs_it(clone: Path) -> None:
     shutil.copy2(POWERSHELL, clone)
     done = subprocess.run(
-        ["pwsh", "-NoProfile", "-File", clone / POWERSHELL.name, "-KeepAlive", "--json"],
+        [shutil.which("pwsh") or "pwsh", "-NoProfile", "-File", clone / POWERSHELL.name, "-KeepAlive", "--json"],
         capture_output=True,
         text=True,
         encoding="utf-8",

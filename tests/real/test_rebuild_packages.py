@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clinic import flow
-from clinic.errors import RefusedError
+from clinic.errors import FailedError, RefusedError
 from clinic.model import Result
 from clinic.records import Records
 from tests.real.wheels import Site, build, leftovers, library
@@ -76,13 +76,21 @@ def test_requirements_without_hashes_need_a_flag(site: Site) -> None:
     assert flow.diagnose(site.settings).outcome == "healthy"
 
 
-def test_pip_gets_what_uv_cannot_since_uv_does_not_read_pips_configuration(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.wheels.append(build(site.wheelhouse, "only-pip-knows-it".replace("-", "_"), "1.0", {"only.py": ""}))
-    site.relock()
+def test_what_pip_was_told_counts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", site.wheelhouse.as_uri())
-    result = flow.rebuild(site.settings)
-    assert (result.outcome, result.data["installer"]) == ("cured", "pip")
+    assert flow.rebuild(site.settings).outcome == "cured"
+
+
+def test_pip_is_tried_where_uv_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = site.root / "uv"
+    failing.write_text("#!/bin/sh\necho 'error: not today'\nexit 2\n", encoding="utf-8")
+    failing.chmod(0o755)
+    monkeypatch.setattr("clinic.remedies.install.find_uv", lambda: str(failing))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", site.wheelhouse.as_uri())
+    assert flow.rebuild(site.settings).data["installer"] == "pip"
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with pytest.raises(FailedError, match="not today"):
+        flow.rebuild(site.settings)

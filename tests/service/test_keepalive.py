@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_a_server_that_answers_wrongly_is_replaced_after_three_checks(
     one.another(old)
     assert [event["text"][:12] for event in one.events("check-failed")] == [f"check {n} of 3" for n in (1, 2, 3)]
     moments = [event["time"] for event in one.events("check-failed")]
-    assert all(0.9 < later - earlier < 2.5 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(0.9 < later - earlier < 2.5 for earlier, later in pairwise(moments))
 
 
 def test_two_failed_checks_are_forgiven(kept: Callable[..., Kept]) -> None:
@@ -335,7 +336,7 @@ def test_a_deleted_pid_file_is_written_again(kept: Callable[..., Kept]) -> None:
     one.watching()
     pid = one.pid()
     (one.root / "b.pid").unlink()
-    until(lambda: (one.root / "b.pid").exists())
+    until((one.root / "b.pid").exists)
     assert one.pid() == pid
 
 

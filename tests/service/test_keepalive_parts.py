@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.service import guard, health, identity, memory, pulse
+from clinic.service import console, guard, health, identity, memory, pulse
 from clinic.service.backoff import Failures
 from clinic.service.bell import Bell
 from clinic.service.patience import Patience
@@ -83,30 +84,29 @@ def test_ten_kills_in_a_minute_are_no_storm_and_a_storm_is_one() -> None:
 
 
 def test_a_ring_a_descriptor_and_the_time_end_the_waiting() -> None:
-    bell = Bell()
-    started = time.monotonic()
-    assert bell.wait(0.05) < 1
-    assert 0.04 < time.monotonic() - started < 1
-    threading.Timer(0.05, bell.ring).start()
-    started = time.monotonic()
-    bell.wait(10)
-    assert time.monotonic() - started < 5
     reading, writing = os.pipe()
-    threading.Timer(0.05, os.close, (writing,)).start()
-    started = time.monotonic()
-    bell.wait(10, reading)
-    assert time.monotonic() - started < 5
+    with Bell() as bell:
+        assert 0.04 < waited(lambda: bell.wait(0.05)) < 1
+        threading.Timer(0.05, bell.ring).start()
+        assert waited(lambda: bell.wait(10)) < 5
+        threading.Timer(0.05, os.close, (writing,)).start()
+        assert waited(lambda: bell.wait(10, reading)) < 5
     os.close(reading)
 
 
-def test_many_rings_are_one_and_none_is_left() -> None:
-    bell = Bell()
-    for _ in range(100_000):
-        bell.ring()
-    bell.wait(0)
+def waited(act: Callable[[], object]) -> float:
+    """How long it took."""
     started = time.monotonic()
-    bell.wait(0.1)
-    assert time.monotonic() - started > 0.09
+    act()
+    return time.monotonic() - started
+
+
+def test_many_rings_are_one_and_none_is_left() -> None:
+    with Bell() as bell:
+        for _ in range(100_000):
+            bell.ring()
+        bell.wait(0)
+        assert waited(lambda: bell.wait(0.1)) > 0.09
 
 
 def test_the_first_signal_asks_the_second_forces() -> None:
@@ -135,7 +135,24 @@ def test_sleep_of_the_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     slept = iter([100.0, 4000.0])
     monkeypatch.setattr(room, "_suspended", lambda: next(slept))
-    assert Bell().wait(0) > 3899
+    with Bell() as bell:
+        assert bell.wait(0) > 3899
+
+
+def test_a_console_that_is_closed_is_held_back_until_all_is_done() -> None:
+    heard, over, handlers = threading.Event(), threading.Event(), list[Any]()
+    kernel: Any = type("Kernel", (), {"SetConsoleCtrlHandler": lambda _self, handler, _add: handlers.append(handler)})()
+    console.hold_close(heard.set, over, kernel, lambda handler: handler)
+    (handler,) = handlers
+    assert not handler(0), "Ctrl+C is Python's"
+    assert not heard.is_set()
+    closing = threading.Thread(target=handler, args=(2,))
+    closing.start()
+    assert heard.wait(5)
+    assert closing.is_alive(), "Windows ends the process when the handler returns"
+    over.set()
+    closing.join(5)
+    assert not closing.is_alive()
 
 
 # The checks

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -139,12 +139,35 @@ def test_the_flags_and_their_visible_fallback(tmp_path: Path) -> None:
     log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     for denied, flags in ((False, [wanted]), (True, [wanted, wanted & ~0x01000000])):
         fake = FakePopen(denied=denied)
-        child = process.spawn(["x"], cwd=tmp_path, env={}, log=log, windows=True, popen=fake)  # type: ignore[arg-type]
+        child = process.spawn(["x"], cwd=tmp_path, env={}, log=log, windows=True, popen=fake)
         assert fake.flags == flags
         assert not any(each & 0x00000008 for each in fake.flags), "DETACHED_PROCESS would void CREATE_NO_WINDOW"
         assert bool(child.notes) == denied
         child.release()
     os.close(log)
+
+
+def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c() -> None:
+    class Child:
+        """A child that is told of Ctrl+C itself, and ends later."""
+
+        waits = 0
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def wait(self) -> int:
+            """Be interrupted once."""
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            return 4
+
+    fake: Any = lambda _argv: Child()  # noqa: E731
+    assert process.become(["x"], windows=True, popen=fake) == 4
 
 
 class FakeKernel:
@@ -200,7 +223,7 @@ def test_systemd_verifies_its_unit(odd: Kept, tmp_path: Path) -> None:
     file = tmp_path / f"{unit.name}.service"
     file.write_bytes(unit.data)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--user", file],
+        [str(shutil.which("systemd-analyze")), "verify", "--man=no", "--user", file],
         capture_output=True,
         text=True,
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},

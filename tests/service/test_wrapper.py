@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -100,14 +99,10 @@ def test_old_logs_are_limited(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.glob("b.log*")) == ["b.log", "b.log.1", "b.log.2"]
 
 
-def test_a_full_disk_ends_nothing() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
-    code = "import sys\nfor _ in range(100): print('x' * 500)\nsys.exit(5)"
-    path = Path("/dev/full")
-    folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
-    words = script(folder, code)
-    assert run(words, {"log": str(path), "cap": 1000, "kept": 1}).wait(30) == 5
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    words = script(tmp_path, "import sys\nfor _ in range(100): print('x' * 500)\nsys.exit(5)\n")
+    assert run(words, {"log": "/dev/full", "cap": 1000, "kept": 1}).wait(30) == 5
 
 
 def test_no_streams_at_all_as_under_pythonw(tmp_path: Path) -> None:
@@ -187,7 +182,7 @@ def test_good_health_checks_are_left_out_of_the_access_log(tmp_path: Path) -> No
     assert lines == ['1.2.3.4:5 - "GET /health HTTP/1.1" 500', '1.2.3.4:5 - "GET / HTTP/1.1" 200', "else"]
 
 
-def test_the_launchs_cap_is_the_wrappers(kept_settings: Any, tmp_path: Path) -> None:
+def test_the_launchs_cap_is_the_wrappers(kept_settings: Any) -> None:
     (kept_settings.service.log_file).parent.mkdir(parents=True)
     kept_settings.service.log_file.touch()
     told = json.loads(wrapping.told(kept_settings, "abc", windows=True)["BRIDGE_WRAPPER"])

@@ -170,6 +170,16 @@ def test_dry_run(project: Project) -> None:
     assert not (project.records / "incidents").exists()
 
 
+def test_a_first_environment_is_found_where_it_was_put(project: Project) -> None:
+    import sys
+    from dataclasses import replace
+
+    auto = replace(project.settings, environment=replace(project.settings.environment, path=None))
+    result = flow.heal(auto, None, flow.Wish(wheelhouse=str(project.wheelhouse)))
+    assert (result.outcome, result.exit_code) == ("cured", 0), result.errors
+    assert result.data["after"]["venv"] == project.root / "ai" / f".venv3{sys.version_info[1]}"
+
+
 def test_beside_another_run(project: Project) -> None:
     project.cfg.unlink()
     context = __import__("contextvars").Context()

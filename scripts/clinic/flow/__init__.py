@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clinic.flow.alive import keep_alive
+    from clinic.flow.case import Wish
     from clinic.flow.check import onboard, validate
-    from clinic.flow.healing import Wish, heal
+    from clinic.flow.healing import heal
     from clinic.flow.look import diagnose, known_damages
     from clinic.flow.production import production_mode
     from clinic.flow.rebuilding import rebuild
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "SystemWish": "unblocking",
-    "Wish": "healing",
+    "Wish": "case",
     "diagnose": "look",
     "fix_cfg": "repair",
     "heal": "healing",

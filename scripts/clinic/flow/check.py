@@ -144,9 +144,13 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
         if result.exit_code:
             return Result("onboard", result.outcome, result.exit_code, result.data, result.errors, notes=tuple(notes))
     steps.step("Starting the server")
-    start_server(settings)
+    started = start_server(settings)
     steps.step("Going through the checklist")
-    result = validate(settings, on_result=lambda check: steps.detail(check.title))
+    # Where nothing was made and nothing started, the checks that start a shadow server would only take time.
+    again = not findings and started.outcome == "unchanged"
+    result = validate(settings, quick=again, on_result=lambda check: steps.detail(check.title))
+    if again:
+        notes.append("nothing needed doing, so the quick checks suffice; invoke validate goes through all")
     steps.done()
     data = {**result.data, "url": settings.service.url, "next": _NEXT}
     return Result("onboard", result.outcome, result.exit_code, data, notes=tuple(notes))
@@ -154,8 +158,9 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
 
 _NEXT = (
     ("invoke status", "how the server is"),
-    ("invoke diagnose", "when something looks wrong"),
-    ("invoke fix-cfg", "when pyvenv.cfg is lost"),
+    ("invoke heal", "when something is wrong: the cheapest cure that suffices"),
+    ("invoke diagnose", "the cause, and the ways out, before anything is touched"),
+    ("invoke keep-alive", "watches the server and replaces it when it dies"),
     ("invoke logs --follow", "what the server says"),
     ("invoke stop", "when you are done"),
 )

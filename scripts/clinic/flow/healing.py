@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinic import plan, proc
+from clinic import proc
 from clinic.checks import CHECKS, examine
 from clinic.errors import ClinicError, RefusedError
 from clinic.facts import Facts
 from clinic.flow import server_again
+from clinic.flow.case import Case, Wish
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
-from clinic.model import Diagnosis, Finding, OutcomeWord, Receipt, Result
+from clinic.model import Diagnosis, Finding, OutcomeWord, Result
 from clinic.observe import glance
 from clinic.report.progress import Steps
 from clinic.settings import Settings
@@ -27,90 +27,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """How often it looks and acts: what three rounds do not cure, a fourth would not."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the person allows: `only` and `skip` are finding codes, empty `only` means all."""
-
-    rebuild: bool = True
-    wheelhouse: str | None = None
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-
-
-Cure = Callable[["Case"], Result]
-
-
-def _by(command: str, *, offline: bool = False) -> Cure:
-    """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
-
-    def cure(case: Case) -> Result:
-        more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
-        apply = getattr(importlib.import_module("clinic.flow"), command)
-        result: Result = apply(case.who.settings, None if case.who.own else case.who.venv, **more)
-        return result
-
-    return cure
-
-
-CURES: Mapping[str, Cure] = {
-    "fix-cfg": _by("fix_cfg"),
-    "rebuild": _by("rebuild", offline=True),
-}
-"""How each remedy that `plan` can choose is applied."""
-
-
-@dataclass
-class Case:
-    """One healing: whom, within which limits, and what came of it so far."""
-
-    who: Patient
-    wish: Wish
-    shown: Steps
-    receipts: list[Receipt] = field(default_factory=list)
-    errors: list[ClinicError] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    spent: set[str] = field(default_factory=set)
-    """Remedies that were refused or did not hold."""
-    rounds: int = 0
-
-    @property
-    def mended(self) -> bool:
-        """Whether anything was changed for good."""
-        return any(receipt.outcome == "done" for receipt in self.receipts)
-
-    def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
-        """What to apply now, cheapest first."""
-        without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
-        known = facts.search.base is not None
-        return plan.course(self.chosen(diagnosis.findings), base_known=known, without=without)
-
-    def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """The damages to cure: what makes it sick, or what was named by hand."""
-        return tuple(
-            finding
-            for finding in findings
-            if finding.code not in self.wish.skip
-            and (finding.code in self.wish.only if self.wish.only else finding.severity != "advice")
-        )
-
-    def apply(self, remedy: str) -> Result | None:
-        """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates."""
-        self.shown.step(f"Applying {remedy}")
-        try:
-            result = CURES[remedy](self)
-        except ClinicError as error:
-            self.errors.append(error)
-            self.spent.add(remedy)
-            return None
-        done: list[Receipt] = list(result.data.get("receipts", []))
-        self.receipts += done
-        self.notes += result.notes
-        self.errors += result.errors
-        if result.exit_code or not done:
-            self.spent.add(remedy)
-        return result if done else None
 
 
 def heal(
@@ -125,7 +41,7 @@ def heal(
     asked = wish or Wish()
     _refuse_unknown(asked.only, "--only")
     _refuse_unknown(asked.skip, "--except")
-    case = Case(patient(settings, venv), asked, progress or Steps())
+    case = Case(patient(settings, venv), asked, progress or Steps(), venv)
     with locked(case.who.records, "heal", dry_run=dry_run) as recovered:
         case.notes += told(recovered)
         case.shown.step("Looking at the environment and the server")

@@ -23,6 +23,8 @@ from clinic.records.transaction import Transaction, put_back
 
 __all__ = ["Entry", "Records", "State", "Transaction", "put_back"]
 
+EVENTS_CAP = 1 << 20  # bytes of events.jsonl; one older file is kept beside it
+
 
 class Records:
     """The records folder of one project. Nothing is created before something is to be recorded."""
@@ -50,8 +52,11 @@ class Records:
         return found
 
     def event(self, kind: str, **details: Any) -> None:
-        """Append a line to events.jsonl."""
+        """Append a line to events.jsonl; a full one is put aside, so that weeks of watching fill no disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            if (self.folder / "events.jsonl").stat().st_size > EVENTS_CAP:
+                (self.folder / "events.jsonl").replace(self.folder / "events.1.jsonl")
         line = json.dumps({"time": time.time(), "event": kind, **details}, default=str)
         with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")

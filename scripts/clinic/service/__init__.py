@@ -18,5 +18,24 @@
     reasons    why a start died, read from its log
     lock       one start or stop at a time
 
-The monitor (keep-alive) stands on `launch`, `identity.wait_gone`, `health` and `memory`.
+The monitor (keep-alive) stands on these:
+
+    keepalive  one monitor a server, from its first look to its last
+    monitor    what it does about what happens
+    pulse      is the server well? checks, strikes, halts
+    ward       the server under watch, whose end is an event
+    bell       what is waited on: an end, a signal, a thread, the time
+    patience   waiting while there is no server
+    backoff    how long, and when it is a crash loop
+    revive     its own way of starting and ending
+    guard      who watches, told to `status`
+    care       what it asks of those who know environments
+
+And production mode:
+
+    wrapper    run by the server's own python: its log, its streams, its stop file
+    wrapping   puts that around the command
+    windowless which python.exe
+    jobs       does the server sit in a job that may be closed?
+    system     systemd, launchd, Task Scheduler
 """

@@ -7,8 +7,11 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
+
+from clinic.service import console
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -29,6 +32,8 @@ class Bell:
             end.setblocking(False)  # noqa: FBT003 - the standard library's own way
         self._before: dict[int, Any] = {}
         self._wakeup = -1
+        self._over = threading.Event()
+        self._console: object = None
         self.asked = 0
 
     def ring(self) -> None:
@@ -56,6 +61,7 @@ class Bell:
             if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 continue  # nohup: the closed terminal is to be survived
             self._before[number] = signal.signal(number, self._ask)
+        self._console = console.hold_close(self._closed, self._over)
         return self
 
     def __exit__(
@@ -64,8 +70,13 @@ class Bell:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
+        self._over.set()
         self._ear.close()
         self._hand.close()
+
+    def _closed(self) -> None:
+        self.asked += 1
+        self.ring()
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         again = self.asked > 0

@@ -8,9 +8,13 @@ console stays ours. Run as a script: `python -I console.py PID`, exit code 0 whe
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _CTRL_BREAK = 1
+_CLOSING = frozenset({2, 5, 6})  # the console is closed, the person logs off, the machine goes down
 _LIMIT = 5.0  # seconds
 
 
@@ -19,6 +23,30 @@ def press_break(group: int) -> bool:
     from clinic import proc  # the helper must not need it
 
     return proc.run([sys.executable, "-I", Path(__file__), str(group)], timeout=_LIMIT).ok
+
+
+def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = None, wrap: Any = None) -> Any:
+    """Hear that our console is being closed, and hold it back until `over` is set; the system allows 5 seconds.
+
+    Python's own handler returns at once, and with it Windows ends the process. Returns what must be kept alive.
+    """
+    import ctypes
+
+    def handler(event: int) -> bool:
+        if event not in _CLOSING:
+            return False  # Ctrl+C and Ctrl+Break are Python's
+        asked()
+        over.wait(_LIMIT)
+        return True
+
+    if kernel is None:
+        if sys.platform != "win32":
+            return None
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        wrap = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)
+    kept = wrap(handler)
+    kernel.SetConsoleCtrlHandler(kept, 1)
+    return kept
 
 
 def _press(group: int) -> bool:

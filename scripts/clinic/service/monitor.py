@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import BusyError, FailedError, RefusedError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LASTING = frozenset({"port-taken", "port-forbidden", "app-missing"})
 # These say that the environment is to blame: no need for more failures before it is looked at.
 _ENVIRONMENT = frozenset({"cfg-error", "base-missing", "package-missing", "interpreter-broken", "cannot-start"})
-_BUSY = 0.1  # seconds until another run may have let the lock go
+_BUSY = 0.2  # seconds until another run may have let the lock go
 _JUMP = 5.0  # seconds overslept that mean suspension; a machine under load oversleeps less
 
 
@@ -35,6 +36,7 @@ class Monitor:
         self._failures = Failures(settings.keep_alive)
         self._why = ""
         self._healed_in_vain = False
+        self._trouble: Trouble | None = None
         self.ward: Ward | None = None
         self.pulse: Pulse | None = None
         self.checks = 0
@@ -42,8 +44,8 @@ class Monitor:
 
     def step(self) -> None:
         """Go on until something changes. Raises KeyboardInterrupt when asked to end in the middle of a start."""
-        if self.ward:
-            self._watch(self.ward)
+        if self.ward and self.pulse:
+            self._watch(self.ward, self.pulse)
         elif there := revive.running(self._settings):
             self._take(there)
         elif memory.recall(self._settings).wanted == "down":
@@ -68,13 +70,12 @@ class Monitor:
         if revived.child is None:
             self._herald.event("adopted", f"watching process {self.ward.pid}, which runs already", pid=self.ward.pid)
         self._failures.forget()
-        self._why, self._healed_in_vain = "", False
+        self._why, self._healed_in_vain, self._trouble = "", False, None
         self._post.say("watching")
         self._show("watching")
 
-    def _watch(self, ward: Ward) -> None:
-        pulse, asked_before = self._pulse(), self._bell.asked
-        while self._bell.asked == asked_before:
+    def _watch(self, ward: Ward, pulse: Pulse) -> None:
+        while not self._bell.asked:
             now = time.monotonic()
             late = self._bell.wait(pulse.due(now), ward.descriptor)
             if ward.ended():
@@ -93,11 +94,6 @@ class Monitor:
             self._show("watching")
             if why and self._ended_hung(ward, pulse, why):
                 return
-
-    def _pulse(self) -> Pulse:
-        if self.pulse is None:
-            raise RuntimeError("a server is watched by its pulse")
-        return self.pulse
 
     def _died(self, ward: Ward) -> None:
         code = ward.exit_code()
@@ -226,7 +222,9 @@ class Monitor:
         self._wait(Patience(self._settings, "waiting", trouble.message, seconds, self._care))
 
     def _block(self, trouble: Trouble, traces: object) -> None:
-        self._herald.event("blocked", f"{trouble.message} To mend it: {trouble.hint}", code=trouble.code)
+        if trouble != self._trouble:  # else it was told already
+            self._herald.event("blocked", f"{trouble.message} To mend it: {trouble.hint}", code=trouble.code)
+        self._trouble = trouble
         self._post.say("blocked", trouble.message, trouble.hint)
         lasting = trouble.code in _LASTING
         until = None if lasting else self._failures.long_delay()
@@ -243,16 +241,8 @@ class Monitor:
 
     def _show(self, phase: str, message: str = "", next_try: float | None = None) -> None:
         ward, pulse = self.ward, self.pulse
-        if ward is None or pulse is None:
-            self._herald.scene(Scene(phase, restarts=self.restarts, message=message, next_try=next_try))
-            return
-        scene = Scene(
-            phase,
-            ward.record,
-            identity.uptime(ward.record.server),
-            pulse.answer,
-            time.monotonic() - pulse.answered,
-            pulse.strikes,
-            self.restarts,
-        )
+        scene = Scene(phase, restarts=self.restarts, message=message, next_try=next_try)
+        if ward and pulse:
+            up, age = identity.uptime(ward.record.server), time.monotonic() - pulse.answered
+            scene = replace(scene, record=ward.record, uptime=up, answer=pulse.answer, age=age, strikes=pulse.strikes)
         self._herald.scene(scene)

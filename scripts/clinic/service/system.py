@@ -131,7 +131,7 @@ def _agent(settings: Settings, argv: Sequence[str], name: str, place: Place) -> 
         "ExitTimeOut": int(settings.service.stop_timeout + _ENDING),
         "ProcessType": "Background",
     }
-    comment = f"<!-- Made by {MARK}: invoke production-mode --install -->\n<plist".encode()
+    comment = f"<!-- Made by {MARK}, by its command production-mode. -->\n<plist".encode()
     path = place.home / "Library" / "LaunchAgents" / f"{name}.plist"
     domain = f"gui/{place.uid}"
     return Unit(

@@ -1,0 +1,104 @@
+"""One healing: whom, within which limits, by which remedies, and what came of it so far."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clinic import plan
+from clinic.errors import ClinicError
+from clinic.facts import Facts
+from clinic.flow.patient import Patient, patient
+from clinic.model import Diagnosis, Finding, Receipt, Result
+from clinic.report.progress import Steps
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the person allows: `only` and `skip` are finding codes, empty `only` means all."""
+
+    rebuild: bool = True
+    wheelhouse: str | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+
+Cure = Callable[["Case"], Result]
+
+
+def _by(command: str, *, offline: bool = False) -> Cure:
+    """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
+
+    def cure(case: Case) -> Result:
+        more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
+        apply = getattr(importlib.import_module("clinic.flow"), command)
+        result: Result = apply(case.who.settings, case.venv, **more)
+        return result
+
+    return cure
+
+
+CURES: Mapping[str, Cure] = {
+    "fix-cfg": _by("fix_cfg"),
+    "rebuild": _by("rebuild", offline=True),
+}
+"""How each remedy that `plan` can choose is applied."""
+
+
+@dataclass
+class Case:
+    """One healing: whom, within which limits, and what came of it so far."""
+
+    who: Patient
+    wish: Wish
+    shown: Steps
+    venv: str | Path | None = None
+    """What `--venv` says, if it says anything."""
+    receipts: list[Receipt] = field(default_factory=list)
+    errors: list[ClinicError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    spent: set[str] = field(default_factory=set)
+    """Remedies that were refused or did not hold."""
+    rounds: int = 0
+
+    @property
+    def mended(self) -> bool:
+        """Whether anything was changed for good."""
+        return any(receipt.outcome == "done" for receipt in self.receipts)
+
+    def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
+        """What to apply now, cheapest first."""
+        without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
+        known = facts.search.base is not None
+        return plan.course(self.chosen(diagnosis.findings), base_known=known, without=without)
+
+    def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """The damages to cure: what makes it sick, or what was named by hand."""
+        return tuple(
+            finding
+            for finding in findings
+            if finding.code not in self.wish.skip
+            and (finding.code in self.wish.only if self.wish.only else finding.severity != "advice")
+        )
+
+    def apply(self, remedy: str) -> Result | None:
+        """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates."""
+        self.shown.step(f"Applying {remedy}")
+        try:
+            result = CURES[remedy](self)
+        except ClinicError as error:
+            self.errors.append(error)
+            self.spent.add(remedy)
+            return None
+        done: list[Receipt] = list(result.data.get("receipts", []))
+        self.receipts += done
+        self.notes += result.notes
+        self.errors += result.errors
+        if result.exit_code or not done:
+            self.spent.add(remedy)
+        # A first environment is named for its interpreter: it may lie elsewhere than was thought.
+        self.who = patient(self.who.settings, self.venv)
+        return result if done else None
