@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from clinic.package_facts import Packages
+
 Platform = Literal["posix", "windows"]
 Kind = Literal["missing", "file", "directory", "link", "dangling-link", "other", "unreadable"]
 Creator = Literal["venv", "virtualenv", "uv", "unknown"]
@@ -208,6 +210,8 @@ class Facts:
     me: Self | Silence | None = None
     """None where it was not asked: another platform's environment, or nothing there to ask."""
     locked: tuple[tuple[str, str], ...] = ()
+    packages: Packages | None = None
+    """None where nothing was looked at beyond the names of the dist-info folders."""
     wants_system_site: bool | None = None
     """The intended system-site choice where something knows it."""
     now: float = 0.0

@@ -17,6 +17,15 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("mends pyvenv.cfg only, not packages or the interpreter",),
     ),
     Option(
+        "reinstall",
+        recommended=False,
+        keeps_packages=True,
+        needs_network=True,
+        estimate_seconds=4.0,
+        advantages=("touches the hurt distributions only", "undone by one command"),
+        disadvantages=("mends packages only, not the interpreter", "needs an index, a cache or a wheelhouse"),
+    ),
+    Option(
         "rebuild",
         recommended=False,
         keeps_packages=False,
@@ -38,17 +47,20 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("a stopgap: the environment stays as sick as it is",),
     ),
 )
-_ORDER = ("fix-cfg", "rebuild")
+_ORDER = ("fix-cfg", "reinstall", "rebuild")
+_COMMANDS = {"reinstall": "heal --no-rebuild"}
+"""What is typed for a remedy that is no command of its own."""
 _COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
 
 
 def options(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[Option, ...]:
-    """The three ways out, where there is something to get out of; the cheapest that suffices is recommended."""
+    """The ways out, where there is something to get out of; the cheapest that suffices is recommended."""
     if not findings:
         return ()
     best = recommended(findings, base_known=base_known)
     possible = {
         "fix-cfg": base_known and any("fix-cfg" in finding.cured_by for finding in findings),
+        "reinstall": any("reinstall" in finding.cured_by for finding in findings),
         "rebuild": any("rebuild" in finding.cured_by for finding in findings),
         "unblock": any(finding.severity == "fatal" for finding in findings),
     }
@@ -93,10 +105,14 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
     fatal = any(finding.severity == "fatal" for finding in findings)
     actions = []
     if best and sick:
-        actions.append(Action("immediate", f"invoke {best}{flags}", _why(best, findings)))
+        actions.append(Action("immediate", f"invoke {_COMMANDS.get(best, best)}{flags}", _why(best, findings)))
     elif best:
         actions.append(
-            Action("medium-term", f"invoke {best}{flags}", "harmless today; other tools may stumble over it")
+            Action(
+                "medium-term",
+                f"invoke {_COMMANDS.get(best, best)}{flags}",
+                "harmless today; other tools may stumble over it",
+            )
         )
     if fatal and best != "fix-cfg":
         actions.append(

@@ -62,13 +62,27 @@ def _dry(ctx: Context, flag: bool) -> bool:
         "json": _JSON,
         "list": "list every code with its cure",
         "archive": "also write the incident document",
+        "deep": "also compare every installed file with its RECORD",
     }
 )
 def diagnose(
-    ctx: Context, venv: str | None = None, json: bool = False, list_: bool = False, archive: bool = False
+    ctx: Context,
+    venv: str | None = None,
+    json: bool = False,
+    list_: bool = False,
+    archive: bool = False,
+    deep: bool = False,
 ) -> None:
     """Look, name each damage with its evidence, and show the ways out. Changes nothing."""
-    work = (lambda _s: flow.known_damages()) if list_ else (lambda s: flow.diagnose(s, venv, archive=archive))
+
+    def work(settings: Settings) -> Result:
+        if list_:
+            return flow.known_damages()
+        if not deep:
+            return flow.diagnose(settings, venv, archive=archive)
+        with report.steps(as_json=json) as shown:
+            return flow.diagnose(settings, venv, archive=archive, deep=True, progress=shown)
+
     perform("diagnose", work, ctx, as_json=json)
 
 

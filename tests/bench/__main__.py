@@ -6,10 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import alive, main_job, ways_out
+from tests.bench import alive, main_job, packages, ways_out
 from tests.bench.stage import staged
 
-SCENES = (*main_job.SCENES, *alive.SCENES, *ways_out.SCENES)
+SCENES = (*main_job.SCENES, *alive.SCENES, *packages.SCENES, *ways_out.SCENES)
 
 
 def main() -> None:

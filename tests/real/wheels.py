@@ -45,11 +45,13 @@ class Wheel:
         return f"{self.name}=={self.version} \\\n    --hash=sha256:{digest}\n"
 
 
-def build(folder: Path, name: str, version: str, files: Mapping[str, str], scripts: Sequence[str] = ()) -> Wheel:
-    """A pure wheel; `scripts` are console scripts that call `NAME:main`."""
+def build(
+    folder: Path, name: str, version: str, files: Mapping[str, str], scripts: Sequence[str] = (), more: str = ""
+) -> Wheel:
+    """A pure wheel; `scripts` are console scripts that call `NAME:main`, `more` are further headers of METADATA."""
     info = f"{name}-{version}.dist-info"
     content = dict(files)
-    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
     content[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     if scripts:
         lines = "".join(f"{script} = {name}:main\n" for script in scripts)

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 NAME = "RECORD"
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _ROW = 3
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Row:
     path: str
     algorithm: str = ""
     digest: str = ""
+    size: int | None = None
 
     @property
     def checkable(self) -> bool:
@@ -45,10 +48,18 @@ def digest_of(data: bytes, algorithm: str = "sha256") -> str:
 
 def rows(text: str) -> Iterator[Row]:
     """The rows of a RECORD; a line that is none is passed over."""
-    for fields in csv.reader(io.StringIO(text, newline="")):
+    for fields in _fields(text):
         if fields and fields[0]:
             algorithm, _, digest = (fields[1] if len(fields) > 1 else "").partition("=")
-            yield Row(fields[0], algorithm, digest)
+            size = fields[_ROW - 1] if len(fields) >= _ROW else ""
+            yield Row(fields[0], algorithm, digest, int(size) if _SIZE.match(size) else None)
+
+
+def _fields(text: str) -> Iterator[list[str]]:
+    """Quotes are rare, and without them a split is several times faster than the csv module."""
+    if '"' in text:
+        return iter(csv.reader(io.StringIO(text, newline="")))
+    return (line.rstrip("\r").rsplit(",", _ROW - 1) for line in text.split("\n"))
 
 
 def read(folder: Path) -> tuple[Row, ...]:

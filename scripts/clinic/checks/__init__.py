@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place
+from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place, scripts, start_up
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
 from clinic.facts import Facts
@@ -20,9 +20,12 @@ CHECKS: tuple[Check, ...] = (
     *cfg_home.CHECKS,
     *cfg_keys.CHECKS,
     *cfg_home.SPACING,
+    *start_up.UNDECODABLE,
     *interpreter.ANSWERS,
     *cfg_keys.LEAKING,
     *packages.CHECKS,
+    *start_up.CHECKS,
+    *scripts.CHECKS,
 )
 
 

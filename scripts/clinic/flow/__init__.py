@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clinic.flow.look import diagnose, known_damages
     from clinic.flow.production import production_mode
     from clinic.flow.rebuilding import rebuild
+    from clinic.flow.reinstalling import reinstall
     from clinic.flow.repair import fix_cfg, undo, undo_list
     from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
     from clinic.flow.unblocking import SystemWish, unblock
@@ -31,6 +32,7 @@ _WHERE = {
     "logs": "serve",
     "onboard": "check",
     "rebuild": "rebuilding",
+    "reinstall": "reinstalling",
     "production_mode": "production",
     "restart_server": "serve",
     "server_status": "serve",
@@ -55,6 +57,7 @@ __all__ = [
     "onboard",
     "production_mode",
     "rebuild",
+    "reinstall",
     "restart_server",
     "server_status",
     "start_server",

@@ -10,13 +10,24 @@ from clinic.facts import Facts
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.model import Diagnosis, OutcomeWord, Result
 from clinic.remedies import stopgap
+from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 
-def diagnose(settings: Settings, venv: str | Path | None = None, *, archive: bool = False) -> Result:
-    """Observe, examine, plan; stop there. Changes nothing, but for the document that `archive` asks for."""
+def diagnose(
+    settings: Settings,
+    venv: str | Path | None = None,
+    *,
+    archive: bool = False,
+    deep: bool = False,
+    progress: Steps | None = None,
+) -> Result:
+    """Observe, examine, plan; stop there. Changes nothing, but for the document that `archive` asks for.
+
+    `deep` also compares every installed file with its RECORD.
+    """
     who = patient(settings, venv)
-    facts = who.look()
+    facts = _deep_look(who, progress or Steps()) if deep else who.look()
     diagnosis = judge(who, facts)
     word: OutcomeWord = "sick" if diagnosis.sick else "healthy"
     data = as_data(diagnosis)
@@ -24,6 +35,11 @@ def diagnose(settings: Settings, venv: str | Path | None = None, *, archive: boo
         data["stopgap"] = serving
     result = Result("diagnose", word, int(diagnosis.sick), data, notes=who.records.notes())
     return _archived(who, facts, diagnosis, result) if archive else result
+
+
+def _deep_look(who: Patient, shown: Steps) -> Facts:
+    shown.step("Comparing every file with its record")
+    return who.look(deep=True, say=lambda done, of: shown.detail(f"{done} of {of} files"))
 
 
 def _archived(who: Patient, facts: Facts, diagnosis: Diagnosis, result: Result) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,8 +47,15 @@ class Patient:
         """The modules that must be importable."""
         return self.settings.environment.imports if self.own else ()
 
-    def look(self, *, imports: bool = True, base: Path | None = None) -> Facts:
-        """Observe it; reads only."""
+    def look(
+        self,
+        *,
+        imports: bool = True,
+        base: Path | None = None,
+        deep: bool = False,
+        say: Callable[[int, int], object] = lambda _done, _all: None,
+    ) -> Facts:
+        """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done."""
         from clinic.observe import observe
 
         pins = lock.read(self.settings.environment.requirements) if self.own else ()
@@ -58,6 +65,8 @@ class Patient:
             locked=lambda flavour: lock.wanted(pins, flavour),
             base=base,
             wants_system_site=self._wants_system_site(),
+            deep=deep,
+            say=say,
         )
 
     def _wants_system_site(self) -> bool | None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clinic import interpreters, proc
@@ -13,12 +14,14 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
+from clinic.observe import bytecode
 from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
+from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
-def observe(
+def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     venv: Path,
     *,
     imports: Sequence[str] = (),
@@ -26,12 +29,14 @@ def observe(
     base: Path | None = None,
     wants_system_site: bool | None = None,
     run: interpreters.Runner = proc.run,
+    deep: bool = False,
+    say: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
-    it is to try, `locked` tells which distributions an environment of its flavour must hold. Never raises for what it
-    finds.
+    it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
+    is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
     """
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
@@ -43,6 +48,8 @@ def observe(
     cfg = grammar.parse(file.raw) if file.raw else None
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
+    cached = _ask_bytecode(hunt, file, cfg) if deep else tuple
+    packages = read_packages(venv, tree, hunt.flavour, deep=deep, say=say)
     found = search(hunt, cfg, base)
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
@@ -59,6 +66,7 @@ def observe(
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
         me=me(),
+        packages=replace(packages, bytecode=cached()),
         wants_system_site=wants_system_site,
         now=time.time(),
     )
@@ -95,6 +103,13 @@ def _ask(
         return answers[0] if answers else Silence("could not be asked")
 
     return answer
+
+
+def _ask_bytecode(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None) -> Callable[[], tuple[Path, ...]]:
+    python = layout.python_in(hunt.venv, hunt.tree.platform)
+    if hunt.tree.platform != layout.here() or _why_not(hunt, file, cfg, python):
+        return tuple
+    return bytecode.asking(python, hunt.tree, hunt.run)
 
 
 def _why_not(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, python: Path) -> str:

@@ -100,7 +100,7 @@ class Records:
             new = (now for _, now in entry.brought)
             for path in dict.fromkeys([*entry.made, *new, *(was for was, _ in entry.moved)]):
                 change.stash(path)
-            for was, kept in entry.moved:
+            for was, kept in reversed(entry.moved):  # a folder that went after a file of its own comes back before it
                 if not fs.exists(kept):
                     raise RefusedError(
                         "stash-lost",

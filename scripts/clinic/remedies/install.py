@@ -35,7 +35,9 @@ class Source:
     wheelhouse: Path | None = None
     offline: bool = False
     fresh: bool = False
-    """Whether what is installed is installed again, past uv's cache."""
+    """Past the installer's cache: uv hands out hard links to it, and what is edited in one place is so in all."""
+    prefix: Path | None = None
+    """Install there, not into the environment; its python says what fits and is named by the scripts."""
 
 
 def install(python: Path, source: Source, say: Say) -> str:
@@ -98,8 +100,10 @@ def uv_words(uv: str, python: Path, source: Source) -> list[str]:
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--offline"] if source.offline else []
-    words += ["--reinstall", "--no-cache"] if source.fresh else []
     words += ["--no-index", "--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
+    words += ["--no-cache"] if source.fresh else []
+    words += ["--reinstall"] if source.fresh and not source.prefix else []
+    words += ["--prefix", os.fspath(source.prefix)] if source.prefix else []
     return [*words, "-r", os.fspath(source.requirements)]
 
 
@@ -120,6 +124,8 @@ def pip_words(python: Path, source: Source, *, again: bool = False) -> list[str]
     words += ["--require-hashes"] if source.hashes else []
     words += ["--no-index"] if source.offline or source.wheelhouse else []
     words += ["--find-links", os.fspath(source.wheelhouse)] if source.wheelhouse else []
+    words += ["--no-cache-dir"] if source.fresh else []
+    words += ["--prefix", os.fspath(source.prefix), "--ignore-installed"] if source.prefix else []
     return [*words, "-r", os.fspath(source.requirements)]
 
 

@@ -1,0 +1,207 @@
+"""Packages of real environments, hurt and healed: one code each, the least cure, nothing else touched."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clinic.facts import Interpreter
+from clinic.flow.patient import judge
+from clinic.flow.patient import patient as patient_of
+from clinic.flow.reinstalling import reinstall
+from clinic.flow.repair import undo
+from clinic.model import Diagnosis, Result
+from clinic.settings import Settings
+from tests.real.creators import VENV, Creator, bases, creators, uv
+from tests.real.packed import PackedWard, settings_around, site_of
+from tests.real.patients import Patient, fingerprint
+from tests.real.visits import codes, name_of, summary
+from tests.real.wounds_of_packages import PACKAGE_WOUNDS, PackageWound
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's"),
+    pytest.mark.skipif(not uv(), reason="packages are installed by uv here"),
+]
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> PackedWard:
+    """The one ward of this worker process."""
+    return PackedWard(tmp_path_factory.mktemp("packed").resolve())
+
+
+def turns(share: int = 1) -> list[tuple[PackageWound, Interpreter, Creator]]:
+    """Every wound with `share` pairs of creator and interpreter that take turns."""
+    makers, pythons = creators(), bases()
+    return [
+        (wound, pythons[(number + more * 3) % len(pythons)], makers[(number * 2 + more) % len(makers)])
+        for number, wound in enumerate(PACKAGE_WOUNDS)
+        for more in range(share)
+    ]
+
+
+def looked(told: Settings, *, deep: bool = True) -> Diagnosis:
+    """What a look finds."""
+    who = patient_of(told)
+    return judge(who, who.look(deep=deep))
+
+
+def others(found: dict[str, tuple[object, ...]], wound_of: frozenset[str]) -> dict[str, tuple[object, ...]]:
+    """A fingerprint less what belongs to these distributions, and less wounds that belong to none."""
+    mine = {
+        "alpha": ("/alpha/", "/alpha-", "bin/alpha"),
+        "beta": ("/beta.py", "/beta-", "bin/beta-", "/beta.cpython"),
+        "native": ("/native/", "/native-"),
+        "spaces-one": ("/spaces/one", "/spaces_one-"),
+        "extra": ("/extra/", "/extra-", "bin/extra"),
+        "helper": ("/helper.py", "/helper-"),
+    }
+    parts = [part for name in wound_of for part in mine[name]] + ["~", ".pth", "__pycache__"]
+    return {name: what for name, what in found.items() if what[1] and not any(part in f"/{name}" for part in parts)}
+
+
+def cure(told: Settings, wound_codes: list[str], packed: PackedWard, base: Interpreter) -> Result:
+    return reinstall(told, only=wound_codes, wheelhouse=packed.stock(base).folder)
+
+
+def base_site(base: Interpreter) -> dict[str, int]:
+    """Sizes in the base's own site-packages."""
+    site = base.prefix / "lib" / f"python{base.flavour}" / "site-packages"
+    return {str(path.relative_to(site)): path.lstat().st_size for path in site.glob("*") if path.name != "__pycache__"}
+
+
+@pytest.mark.parametrize(("wound", "base", "creator"), turns(), ids=name_of)
+def test_a_wound_is_named_cured_and_taken_back(
+    packed: PackedWard, tmp_path: Path, wound: PackageWound, base: Interpreter, creator: Creator
+) -> None:
+    patient = packed.patient(creator, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    wound.inflict(patient)
+    wounded, base_before = fingerprint(patient.venv), base_site(base)
+    if not wound.deep:
+        found = looked(told, deep=False).findings
+        assert [(finding.code, finding.severity) for finding in found] == [(wound.code, wound.severity)], found
+    found = looked(told).findings
+    assert [(finding.code, finding.severity) for finding in found] == [(wound.code, wound.severity)], found
+    assert "reinstall" in found[0].cured_by
+    assert fingerprint(patient.venv) == wounded, "a look changed something"
+
+    done = cure(told, [wound.code], packed, base)
+    assert summary(done) == ("cured", 0), done
+    assert codes(done.data["after"]) == []
+    assert codes(looked(told)) == []
+    healed = fingerprint(patient.venv)
+    assert others(healed, wound.of) == others(wounded, wound.of)
+    assert base_site(base) == base_before
+    assert cure(told, [wound.code], packed, base).outcome == "unchanged"
+    assert not list(patient.venv.parent.glob(".clinic-new-*"))
+
+    assert undo(told).exit_code == 0
+    assert fingerprint(patient.venv) == wounded
+
+
+@pytest.mark.parametrize("creator", creators(), ids=str)
+def test_a_healthy_environment_has_no_findings(packed: PackedWard, tmp_path: Path, creator: Creator) -> None:
+    for base in bases():
+        patient = packed.patient(creator, base)
+        assert looked(settings_around(tmp_path, patient, packed.stock(base))).findings == ()
+
+
+def _apart(pair: tuple[PackageWound, PackageWound]) -> bool:
+    one, other = pair
+    return one.code != other.code and not one.of & other.of and "helper" not in one.of | other.of
+
+
+@given(pair=st.tuples(st.sampled_from(PACKAGE_WOUNDS), st.sampled_from(PACKAGE_WOUNDS)).filter(_apart))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+def test_two_wounds_are_named_apart_and_cured_together(
+    packed: PackedWard, tmp_path: Path, pair: tuple[PackageWound, PackageWound]
+) -> None:
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    for wound in pair:
+        wound.inflict(patient)
+    wounded = fingerprint(patient.venv)
+    both = sorted(wound.code for wound in pair)
+    assert sorted(codes(looked(told))) == both
+    done = cure(told, both, packed, base)
+    assert summary(done) == ("cured", 0), (pair, done)
+    assert codes(done.data["after"]) == []
+    assert others(fingerprint(patient.venv), pair[0].of | pair[1].of) == others(wounded, pair[0].of | pair[1].of)
+    assert undo(told).exit_code == 0
+    assert fingerprint(patient.venv) == wounded
+
+
+def test_a_file_of_ones_own_in_a_package_survives(packed: PackedWard, tmp_path: Path) -> None:
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    mine = site_of(patient) / "alpha" / "data" / "mine.txt"
+    mine.write_text("keep me\n", encoding="utf-8")
+    (site_of(patient) / "alpha" / "core.py").unlink()
+    assert summary(reinstall(told, wheelhouse=packed.stock(base).folder)) == ("cured", 0)
+    assert mine.read_text(encoding="utf-8") == "keep me\n"
+
+
+def test_what_cannot_be_fetched_leaves_everything(packed: PackedWard, tmp_path: Path) -> None:
+    from clinic.errors import FailedError
+
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    (site_of(patient) / "alpha" / "core.py").unlink()
+    wounded = fingerprint(patient.venv)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FailedError):
+        reinstall(told, wheelhouse=tmp_path / "empty")
+    assert fingerprint(patient.venv) == wounded
+
+
+def test_a_dry_run_touches_nothing(packed: PackedWard, tmp_path: Path) -> None:
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    (site_of(patient) / "alpha" / "core.py").unlink()
+    wounded = fingerprint(patient.venv)
+    done = reinstall(told, dry_run=True)
+    assert summary(done) == ("planned", 0)
+    assert done.data["plan"] == ["reinstall alpha 1.5"]
+    assert fingerprint(patient.venv) == wounded
+    assert not (tmp_path / ".clinic").exists()
+
+
+def test_nobody_reads_or_removes_beyond_the_environment(packed: PackedWard, tmp_path: Path) -> None:
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    victim = patient.venv.parent / "victim.txt"
+    victim.write_text("not yours\n", encoding="utf-8")
+    before = victim.stat()
+    site, record = site_of(patient), site_of(patient) / "extra-3.1.dist-info" / "RECORD"
+    (site / "door").symlink_to(patient.venv.parent)
+    rows = ["../../../../victim.txt,sha256=AAAA,10", f"{victim},sha256=AAAA,10", "door/victim.txt,sha256=AAAA,10"]
+    record.write_text(record.read_text(encoding="utf-8") + "\n".join(rows) + "\n", encoding="utf-8")
+    found = looked(told)
+    assert codes(found) == ["record-outside"]
+    assert summary(cure(told, ["record-outside"], packed, base)) == ("cured", 0)
+    assert (victim.read_text(encoding="utf-8"), victim.stat().st_mtime_ns) == ("not yours\n", before.st_mtime_ns)
+    assert (site / "door").is_symlink()
+
+
+def test_a_metadata_without_end_is_not_read_to_it(packed: PackedWard, tmp_path: Path) -> None:
+    import time
+
+    base = bases()[-1]
+    patient: Patient = packed.patient(VENV, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    path = site_of(patient) / "beta-2.0.dist-info" / "METADATA"
+    with path.open("ab") as stream:
+        stream.truncate(100 * 1024 * 1024)
+    started = time.perf_counter()
+    assert codes(looked(told, deep=False)) == ["dist-files-altered"]
+    assert time.perf_counter() - started < 5
