@@ -57,7 +57,7 @@ DAMAGES: tuple[tuple[Callable[[Project], None], str], ...] = (
     (_home_wrong, "fix-cfg"),
     (_cfg_blank, "fix-cfg"),
     (_python_dangling, "rebuild"),
-    (_packages_gone, "rebuild"),
+    (_packages_gone, "reinstall"),
     (_all_gone, "rebuild"),
 )
 
@@ -137,7 +137,7 @@ def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> N
 
 
 def test_without_rebuild_the_expensive_damage_stays(project: Project) -> None:
-    _packages_gone(project)
+    _python_dangling(project)
     before = fingerprint(project.venv)
     result = heal(project, rebuild=False)
     assert (result.outcome, result.exit_code, result.data["receipts"]) == ("sick", 1, [])

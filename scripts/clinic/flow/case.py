@@ -41,8 +41,16 @@ def _by(command: str, *, offline: bool = False) -> Cure:
     return cure
 
 
+def _reinstall(case: Case) -> Result:
+    from clinic.flow import reinstall
+
+    house, shown = case.wish.wheelhouse, case.shown
+    return reinstall(case.who.settings, case.venv, only=case.codes, wheelhouse=house, progress=shown)
+
+
 CURES: Mapping[str, Cure] = {
     "fix-cfg": _by("fix_cfg"),
+    "reinstall": _reinstall,
     "rebuild": _by("rebuild", offline=True),
 }
 """How each remedy that `plan` can choose is applied."""
@@ -63,6 +71,8 @@ class Case:
     spent: set[str] = field(default_factory=set)
     """Remedies that were refused or did not hold."""
     rounds: int = 0
+    codes: tuple[str, ...] = ()
+    """The damages that the course was chosen for."""
 
     @property
     def mended(self) -> bool:
@@ -73,7 +83,9 @@ class Case:
         """What to apply now, cheapest first."""
         without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
         known = facts.search.base is not None
-        return plan.course(self.chosen(diagnosis.findings), base_known=known, without=without)
+        chosen = self.chosen(diagnosis.findings)
+        self.codes = tuple(finding.code for finding in chosen)
+        return plan.course(chosen, base_known=known, without=without)
 
     def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """The damages to cure: what makes it sick, or what was named by hand."""

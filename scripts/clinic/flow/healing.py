@@ -81,7 +81,7 @@ def _look(who: Patient) -> Seen:
         # Not of a python that might run for ever: a glance tells, and costs nothing.
         fit = not any(finding.severity == "fatal" for finding in examine(glance(who.venv)))
         asked = pool.submit(environment.ask, who.venv, who.settings) if fit else None
-        facts = who.look()
+        facts = who.look(deep=True)
         return Seen(facts, judge(who, facts), server.result(), asked.result if asked else None)
 
 
@@ -94,7 +94,7 @@ def _healed(case: Case, seen: Seen) -> Result:
         wanted = server_again.wish(seen.server, mended=case.mended, fit=fit)
         with ThreadPoolExecutor(1) as pool:
             # A remedy's own proof is enough to serve on; the second look happens while the server boots.
-            looking = pool.submit(case.who.look) if unsure else None
+            looking = pool.submit(case.who.look, deep=True) if unsure else None
             now = server_again.again(case.who, seen.server, wanted, case.shown, case.errors)
             facts = looking.result() if looking else facts
         diagnosis = judge(case.who, facts) if looking else diagnosis
@@ -111,7 +111,7 @@ def _cured(case: Case, facts: Facts, diagnosis: Diagnosis) -> tuple[Facts, Diagn
             return facts, Diagnosis(**last.data["after"]), True
         if any(results):
             case.shown.step("Looking again")
-            facts = case.who.look()
+            facts = case.who.look(deep=True)
             diagnosis = judge(case.who, facts)
     return facts, diagnosis, False
 
