@@ -61,7 +61,7 @@ def venv(project: Path) -> Path:
 
 TASKS = (
     *("onboard", "diagnose", "fix-cfg", "validate", "undo", "start", "stop"),
-    *("restart", "status", "logs", "unblock", "heal", "keep-alive", "production-mode"),
+    *("restart", "status", "logs", "unblock", "heal", "keep-alive", "production-mode", "rebuild", "snapshot"),
 )
 
 
@@ -69,7 +69,13 @@ def test_list_shows_every_task_of_the_contract() -> None:
     done = invoke("--list")
     assert done.returncode == 0
     listed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
-    assert set(TASKS) <= set(listed)
+    assert set(TASKS) == set(listed)
+
+
+def test_the_readme_has_a_row_for_every_task() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split("<!-- commands:")[1].split("<!-- /commands -->")[0]
+    assert sorted(re.findall(r"^\| `invoke ([a-z-]+)` \|", table, re.MULTILINE)) == sorted(TASKS)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -230,3 +236,12 @@ def test_production_mode_prints_the_unit_and_nothing_else(project: Path) -> None
     assert "keep-alive" in done.stdout
     assert str(project.name) in done.stdout
     assert done.stderr == ""
+
+
+def test_a_snapshot_is_taken_of_a_healthy_environment_only(project: Path, venv: Path) -> None:
+    taken = invoke("-f", project, "snapshot", "--venv", venv, "--json")
+    assert envelope(taken)["outcome"] == "healthy"
+    (venv / "pyvenv.cfg").unlink()
+    refused = invoke("-f", project, "snapshot", "--venv", venv, "--json")
+    told = envelope(refused)
+    assert (refused.returncode, told["errors"][0]["code"]) == (2, "cfg-missing")

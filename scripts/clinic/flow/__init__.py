@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clinic.flow.alive import keep_alive
     from clinic.flow.case import Wish
-    from clinic.flow.check import onboard, validate
+    from clinic.flow.check import onboard, snapshot, validate
     from clinic.flow.healing import heal
     from clinic.flow.look import diagnose, known_damages
     from clinic.flow.production import production_mode
@@ -36,6 +36,7 @@ _WHERE = {
     "production_mode": "production",
     "restart_server": "serve",
     "server_status": "serve",
+    "snapshot": "check",
     "start_server": "serve",
     "stop_server": "serve",
     "unblock": "unblocking",
@@ -60,6 +61,7 @@ __all__ = [
     "reinstall",
     "restart_server",
     "server_status",
+    "snapshot",
     "start_server",
     "stop_server",
     "unblock",

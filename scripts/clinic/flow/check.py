@@ -12,6 +12,7 @@ from clinic.anatomy import cfg as grammar
 from clinic.checklist import Checklist, Subject, environment, health, startup
 from clinic.checks import examine
 from clinic.checks.effects import wants_base_packages
+from clinic.errors import RefusedError
 from clinic.facts import Facts, Self
 from clinic.flow.patient import Patient, patient
 from clinic.model import CheckResult, Finding, Result
@@ -117,6 +118,21 @@ def remember(who: Patient, facts: Facts) -> dict[str, Any]:
     }
     who.records.save_snapshot(who.venv, state)
     return state
+
+
+def snapshot(settings: Settings, venv: str | Path | None = None) -> Result:
+    """Record the known-good state of a healthy environment; a sick one is refused."""
+    who = patient(settings, venv)
+    facts = who.look()
+    sick = next((finding for finding in examine(facts) if finding.severity != "advice"), None)
+    if sick:
+        raise RefusedError(
+            sick.code,
+            f"{who.venv} is not known to be good: {sick.evidence[0]}. Nothing was recorded.",
+            f"invoke diagnose{who.flags}",
+        )
+    state = remember(who, facts)
+    return Result("snapshot", "healthy", 0, {"venv": who.venv, "recorded": sorted(state)})
 
 
 def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) -> Result:

@@ -1,0 +1,85 @@
+"""Tasks that look: the newcomer's first run, the diagnosis, the checklist, the snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from clinic import flow, report
+from clinic.runbook.common import DRY, JSON, VENV, dry_run_wanted, perform
+
+if TYPE_CHECKING:
+    from clinic.model import Result
+    from clinic.settings import Settings
+
+
+@task(help={"dry_run": DRY, "json": JSON})
+def onboard(ctx: Context, dry_run: bool = False, json: bool = False) -> None:
+    """Everything from nothing to a validated, running bridge, and the commands to know."""
+
+    def work(settings: Settings) -> Result:
+        with report.steps(as_json=json) as shown:
+            return flow.onboard(settings, dry_run=dry_run_wanted(ctx, dry_run), progress=shown)
+
+    perform("onboard", work, ctx, as_json=json)
+
+
+@task(
+    help={
+        "venv": VENV,
+        "json": JSON,
+        "list": "list every code with its cure",
+        "archive": "also write the incident document",
+        "deep": "also compare every installed file with its RECORD",
+    }
+)
+def diagnose(
+    ctx: Context,
+    venv: str | None = None,
+    json: bool = False,
+    list_: bool = False,
+    archive: bool = False,
+    deep: bool = False,
+) -> None:
+    """Look, name each damage with its evidence, and show the ways out. Changes nothing."""
+
+    def work(settings: Settings) -> Result:
+        if list_:
+            return flow.known_damages()
+        if not deep:
+            return flow.diagnose(settings, venv, archive=archive)
+        with report.steps(as_json=json) as shown:
+            return flow.diagnose(settings, venv, archive=archive, deep=True, progress=shown)
+
+    perform("diagnose", work, ctx, as_json=json)
+
+
+@task(
+    help={
+        "venv": VENV,
+        "quick": "start no shadow server",
+        "junit": "also write a JUnit file",
+        "json": JSON,
+    },
+)
+def validate(
+    ctx: Context, venv: str | None = None, quick: bool = False, junit: str | None = None, json: bool = False
+) -> None:
+    """Go through the validation checklist; each id is really tried."""
+
+    def work(settings: Settings) -> Result:
+        from clinic.checklist import GROUPS, TITLES
+        from clinic.report import table
+
+        with table.watcher(json, TITLES, GROUPS) as shown:
+            return flow.validate(settings, venv, quick=quick, junit=junit, on_result=shown.ended, on_start=shown.begins)
+
+    perform("validate", work, ctx, as_json=json)
+
+
+@task(help={"venv": VENV, "json": JSON})
+def snapshot(ctx: Context, venv: str | None = None, json: bool = False) -> None:
+    """Record the known-good state of the environment, as every green validate does."""
+    perform("snapshot", lambda s: flow.snapshot(s, venv), ctx, as_json=json)
