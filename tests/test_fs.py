@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,3 +102,50 @@ def test_exists_sees_a_dangling_link_and_size_counts_all(tmp_path: Path) -> None
     (tmp_path / "d" / "f").write_bytes(b"12345")
     assert fs.size_of(tmp_path / "d") == 5
     assert fs.size_of(tmp_path / "d" / "f") == 5
+
+
+def _across(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """Make the rename away from `source` fail as it does across filesystems."""
+    rename = Path.rename
+
+    def other(self: Path, target: Path) -> Path:
+        if self == source and ".gone-" not in str(target):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", other)
+
+
+def test_a_move_across_filesystems_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "f").write_bytes(b"x")
+    _across(monkeypatch, tmp_path / "a")
+    fs.move(tmp_path / "a", tmp_path / "stash" / "a")
+    assert (tmp_path / "stash" / "a" / "b" / "f").read_bytes() == b"x"
+    assert [path.name for path in tmp_path.iterdir()] == ["stash"]
+
+
+@pytest.mark.parametrize("why", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_a_move_across_filesystems_that_stops_half_way_leaves_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: type[BaseException] | BaseException
+) -> None:
+    source, target = tmp_path / "a", tmp_path / "stash" / "a"
+    source.mkdir()
+    for name in "1234":
+        (source / name).touch()
+    _across(monkeypatch, source)
+    copied: list[object] = []
+    copy2 = shutil.copy2
+
+    def stops(*args: Any, **kwargs: Any) -> Any:
+        copied.append(args)
+        if len(copied) == 3:
+            raise why
+        return copy2(*args, **kwargs)
+
+    monkeypatch.setattr(shutil, "copy2", stops)
+    monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, stops, False, False))
+    with pytest.raises((KeyboardInterrupt, OSError, shutil.Error)):
+        fs.move(source, target)
+    assert sorted(path.name for path in source.iterdir()) == ["1", "2", "3", "4"]
+    assert not fs.exists(target)

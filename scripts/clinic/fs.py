@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -59,14 +61,32 @@ def sync_folder(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, link or folder whole; across filesystems it is copied, then removed."""
+    """Move a file, link or folder whole; nothing may be at `target`.
+
+    Across filesystems it is copied beside the target and renamed, so that what lies at `target` is always whole;
+    only then is the source renamed away and removed. Raises OSError with the source untouched.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         source.rename(target)
-    except OSError:
-        if target.is_symlink() or target.exists():
+    except OSError as error:
+        if error.errno != errno.EXDEV or exists(target):
             raise
-        shutil.move(os.fspath(source), os.fspath(target))
+        _move_by_copy(source, target)
+
+
+def _move_by_copy(source: Path, target: Path) -> None:
+    token = secrets.token_hex(4)
+    part = target.with_name(f"{target.name}.part-{token}")
+    try:
+        copy(source, part)
+        part.rename(target)
+    except BaseException:
+        remove(part)
+        raise
+    gone = source.with_name(f".{source.name}.gone-{token}")
+    source.rename(gone)
+    remove(gone)
 
 
 def keep(path: Path, kept: Path) -> None:

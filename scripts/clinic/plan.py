@@ -50,6 +50,13 @@ _TRADE_OFFS: tuple[Option, ...] = (
 _ORDER = ("fix-cfg", "reinstall", "rebuild")
 _COMMANDS = {"reinstall": "heal --no-rebuild"}
 """What is typed for a remedy that is no command of its own."""
+
+
+def command(remedy: str) -> str:
+    """What is typed to have a remedy applied."""
+    return f"invoke {_COMMANDS.get(remedy, remedy)}"
+
+
 _COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
 
 

@@ -86,8 +86,8 @@ def log_since_start(path: Path) -> str:
     from clinic.service.logs import tail
 
     lines = tail(path, 2000)
-    starts = [number for number, line in enumerate(lines) if "Started server process" in line]
-    return "\n".join(lines[starts[-1] :] if starts else lines)
+    starts = [number for number, line in enumerate(lines) if line.startswith("=== ") and " start " in line]
+    return "\n".join(lines[starts[-1] + 1 :] if starts else lines)
 
 
 def cfg_complaint(text: str) -> str | None:

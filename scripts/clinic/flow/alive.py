@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
 from clinic.flow.patient import Patient, judge, patient
@@ -187,4 +188,6 @@ def _sick(who: Patient) -> tuple[Finding, ...]:
 
 def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
     best = next((option.id for option in judge(who, who.look()).options if option.recommended), "diagnose")
-    return Trouble(wrong[0].code, f"The environment is the cause: {wrong[0].evidence[0]}.", f"invoke {best}{who.flags}")
+    return Trouble(
+        wrong[0].code, f"The environment is the cause: {wrong[0].evidence[0]}.", f"{plan.command(best)}{who.flags}"
+    )

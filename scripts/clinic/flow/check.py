@@ -150,15 +150,22 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
         return Result("onboard", "planned", 0, {"plan": _plan(findings, who)})
     if findings and all("fix-cfg" in finding.cured_by for finding in findings):
         steps.step("Restoring pyvenv.cfg")
-        notes += fix_cfg(settings).notes
+        result = fix_cfg(settings)
+    elif findings and all("reinstall" in finding.cured_by for finding in findings):
+        from clinic.flow.reinstalling import reinstall
+
+        steps.step("Reinstalling what is hurt")
+        result = reinstall(settings, progress=steps)
     elif findings:
         from clinic.flow.rebuilding import rebuild
 
         steps.step("Building the environment from its lock")
         result = rebuild(settings, progress=steps)
-        notes += result.notes
-        if result.exit_code:
-            return Result("onboard", result.outcome, result.exit_code, result.data, result.errors, notes=tuple(notes))
+    else:
+        result = Result("onboard", "unchanged", 0)
+    notes += result.notes
+    if result.exit_code:
+        return Result("onboard", result.outcome, result.exit_code, result.data, result.errors, notes=tuple(notes))
     steps.step("Starting the server")
     started = start_server(settings)
     steps.step("Going through the checklist")
@@ -187,6 +194,8 @@ def _plan(findings: tuple[Any, ...], who: Patient) -> list[str]:
         first = []
     elif all("fix-cfg" in finding.cured_by for finding in findings):
         first = [f"restore {who.venv}/pyvenv.cfg"]
+    elif all("reinstall" in finding.cured_by for finding in findings):
+        first = [f"reinstall what is hurt in {who.venv}"]
     else:
         first = [f"build {who.venv} from {who.settings.environment.requirements}"]
     return [*first, f"start the server on port {who.settings.service.port}", "go through the checklist"]

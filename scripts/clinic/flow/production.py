@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import RefusedError
 from clinic.flow.patient import Patient, judge, patient
@@ -61,7 +62,7 @@ def _refuse_makeshift(who: Patient) -> None:
         raise RefusedError(
             first.code,
             f"The environment is not healthy: {first.evidence[0]}. Nothing was changed.",
-            f"invoke {best}{who.flags}",
+            f"{plan.command(best)}{who.flags}",
         )
 
 

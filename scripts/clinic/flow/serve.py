@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.flow.patient import Patient, judge, patient
@@ -53,7 +54,7 @@ def _refuse_a_start_that_cannot_work(who: Patient) -> None:
         raise RefusedError(
             fatal[0].code,
             f"The server cannot run from {who.venv}: {fatal[0].evidence[0]}. Nothing was started.",
-            f"invoke {cure}{who.flags}",
+            f"{plan.command(cure)}{who.flags}",
         )
 
 
@@ -67,7 +68,7 @@ def _explained(who: Patient, error: FailedError) -> ClinicError:
     return FailedError(
         sick[0].code,
         f"{error.message} The environment is the cause: {sick[0].evidence[0]}.",
-        f"invoke {first}{who.flags}",
+        f"{plan.command(first)}{who.flags}",
     )
 
 

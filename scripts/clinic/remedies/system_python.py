@@ -117,10 +117,17 @@ def _add(
     _save(settings, Ledger(str(base.executable), {**before, **missing}, overrule, time.time()))
     requirements = settings.environment.requirements
     source = install.Source(requirements, hashes=not lock.unpinned(requirements))
-    done = proc.stream(_install_words(base.executable, source, overrule=overrule), timeout=install.LIMIT, on_line=say)
-    if not done.ok:
+    words = _install_words(base.executable, source, overrule=overrule)
+    try:
+        done = proc.stream(words, timeout=install.LIMIT, on_line=say)
+        if not done.ok:
+            raise install.failure("the installer", done, source)  # noqa: TRY301 - undone like any other end
+    except BaseException:  # Ctrl+C too: what this run added goes, what an earlier one added stays on record
+        _save(settings, Ledger(str(base.executable), missing, overrule, time.time()))
         revert(settings)
-        raise install.failure("the installer", done, source)
+        if known:
+            _save(settings, known)
+        raise
 
 
 def _install_words(python: Path, source: install.Source, *, overrule: bool) -> list[str]:
