@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -76,7 +75,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _move_by_copy(source: Path, target: Path) -> None:
-    token = secrets.token_hex(4)
+    token = os.urandom(4).hex()
     part = target.with_name(f"{target.name}.part-{token}")
     try:
         copy(source, part)
