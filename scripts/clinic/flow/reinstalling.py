@@ -41,7 +41,7 @@ def reinstall(
         return _Run(who, house, progress or Steps()).perform(only, told(recovered), dry_run=dry_run)
 
 
-_COSTS_NOTHING = frozenset({"leftover-tilde"})
+COSTS_NOTHING = frozenset({"leftover-tilde"})
 """Advice that is followed on the way: a rename, and no installer is needed."""
 
 
@@ -72,7 +72,7 @@ class _Run:
             return self._nothing(before)
         if dry_run:
             return self._planned(before, chosen)
-        receipt, after = self._cured(facts, chosen, codes)
+        receipt, after = self._cured(facts, before, chosen, codes)
         now = judge(self.who, after)
         data = {"before": as_data(before), "after": as_data(now), "receipts": [receipt]}
         return Result(remedy.NAME, "sick" if now.sick else "cured", int(now.sick), data, notes=tuple(self.notes))
@@ -91,7 +91,9 @@ class _Run:
         left = [f for f in before.findings if f.severity != "advice" and remedy.NAME not in f.cured_by]
         return Result(remedy.NAME, "planned", int(bool(left)), data, notes=tuple(self.notes))
 
-    def _cured(self, facts: Facts, chosen: Prescription, codes: Sequence[str]) -> tuple[Receipt, Facts]:
+    def _cured(
+        self, facts: Facts, before: Diagnosis, chosen: Prescription, codes: Sequence[str]
+    ) -> tuple[Receipt, Facts]:
         """Fetch before anything is touched, where the environment's python can say what fits; else after surgery."""
         draft = chosen.draft
         for left in staging.leftovers(draft.venv, self.who.records.folder):
@@ -110,7 +112,7 @@ class _Run:
                     remedy.replace(draft, prefix, change)
                 self.shown.step("Looking again")
                 after = self.who.look(deep=bool(_SEEN_DEEP.intersection(codes)))
-                self._must_hold(after, codes, draft.names)
+                self._must_hold(before, after, codes, draft.names)
                 return change.commit(), after
         finally:
             if place:
@@ -154,9 +156,14 @@ class _Run:
             staging.discard(place.folder / "prefix")
             return remedy.fetch(chosen.draft, again, place.folder, self.shown.detail)
 
-    def _must_hold(self, after: Facts, codes: Iterable[str], names: frozenset[str]) -> None:
-        """Raise FailedError (and so have everything put back) where what was to be cured is still there."""
-        if not _is_itself(after):
+    def _must_hold(self, before: Diagnosis, after: Facts, codes: Iterable[str], names: frozenset[str]) -> None:
+        """Raise FailedError (and so have everything put back) where what was to be cured is still there.
+
+        Where nothing was installed, a python that another fatal damage keeps from being itself is not held against
+        the surgery: what kept it from starting may have to go first, so that the other damage can be cured.
+        """
+        other = any(finding.severity == "fatal" and finding.code not in codes for finding in before.findings)
+        if not _is_itself(after) and (names or not other):
             raise _not_held("the environment's python no longer starts as its own", self.who)
         for code in codes:
             still = [name for name in concerned.distributions(code, after) if name in names]
@@ -182,4 +189,4 @@ def _chosen(findings: Sequence[Finding], only: Sequence[str]) -> list[Finding]:
     if only:
         return [finding for finding in mine if finding.code in only]
     sick = [finding for finding in mine if finding.severity != "advice"]
-    return [finding for finding in mine if finding in sick or finding.code in _COSTS_NOTHING] if sick else mine
+    return [finding for finding in mine if finding in sick or finding.code in COSTS_NOTHING] if sick else mine

@@ -46,7 +46,8 @@ def fix_cfg(
         notes = (*told(recovered), *_spoken(draft))
         if dry_run:
             return _planned(before, draft, notes)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft, imports=imports))
+        look = _proof(who, draft, imports=imports)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, lambda: _packages_hurt(who))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
@@ -84,6 +85,12 @@ def _draft(who: Patient, facts: Facts) -> remedy.Draft:
 
 def _proof(who: Patient, draft: remedy.Draft, *, imports: bool) -> Callable[[], Facts]:
     return lambda: who.look(base=draft.base.executable, imports=imports)
+
+
+def _packages_hurt(who: Patient) -> bool:
+    """Whether files or distributions are found hurt, so that a failing import says nothing of pyvenv.cfg."""
+    found = judge(who, who.look(imports=False, deep=True)).findings
+    return any("reinstall" in finding.cured_by and finding.severity != "advice" for finding in found)
 
 
 def _spoken(draft: remedy.Draft) -> tuple[str, ...]:

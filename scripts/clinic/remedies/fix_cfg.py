@@ -113,9 +113,12 @@ def system_site_choice(
     return False, "nothing records it, so the default"
 
 
-def apply(plan: Draft, records: Records, venv: Path, look: Callable[[], Facts]) -> tuple[Receipt, Facts, str]:
+def apply(
+    plan: Draft, records: Records, venv: Path, look: Callable[[], Facts], packages_hurt: Callable[[], bool]
+) -> tuple[Receipt, Facts, str]:
     """Write, look again, and keep it if it holds; else put everything back.
 
+    `packages_hurt` is asked where an import fails: whether that is the packages' own fault, which no cfg can help.
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
     with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof) as change:
@@ -123,11 +126,11 @@ def apply(plan: Draft, records: Records, venv: Path, look: Callable[[], Facts]) 
             change.stash(stray)
         change.write(plan.path, plan.data, mode=plan.mode)
         after = look()
-        objection = unproved(after, plan.base)
+        objection = unproved(after, plan.base, packages_hurt)
         return (change.put_back() if objection else change.commit()), after, objection
 
 
-def unproved(after: Facts, base: Interpreter) -> str:
+def unproved(after: Facts, base: Interpreter, packages_hurt: Callable[[], bool]) -> str:
     """Why the environment's own python does not confirm the new file; empty where it does."""
     me = after.me
     if me is None:
@@ -138,7 +141,8 @@ def unproved(after: Facts, base: Interpreter) -> str:
         return f"its python says that its prefix is {me.interpreter.prefix}"
     if me.interpreter.flavour != base.flavour or me.interpreter.version != base.version:
         return f"its python says that it is {me.interpreter.dotted}, the base is {base.dotted}"
-    return _alien_import(after, me)
+    alien = _alien_import(after, me)
+    return "" if alien and packages_hurt() else alien
 
 
 def _alien_import(after: Facts, me: Self) -> str:
