@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 Way = tuple[str, Callable[[], Stopgap]]
 # Not a matter of the python that is used: another way would meet the same.
-_WHOEVER = frozenset({"port-taken", "cwd-missing", "pid-file-in-the-way", "pid-file-foreign", "busy", "app-missing"})
+_WHOEVER = frozenset(
+    {
+        *("port-taken", "cwd-missing", "pid-file-in-the-way", "pid-file-foreign", "busy", "app-missing"),
+        "stopped-meanwhile",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,22 @@ class SystemWish:
     revert: bool = False
 
 
-def unblock(
+def unblock(  # noqa: PLR0913 - the flags of the command
     settings: Settings,
     venv: str | Path | None = None,
     *,
     wheelhouse: str | None = None,
     system: SystemWish | None = None,
     dry_run: bool = False,
+    unless_down: bool = False,
     progress: Steps | None = None,
 ) -> Result:
-    """A healthy server now; says on what it runs, and what it takes to get back."""
-    from clinic.service import manager
+    """A healthy server now; says on what it runs, and what it takes to get back.
+
+    A `stop` that is given meanwhile wins. `unless_down` is for the monitor, which wants nothing by itself: then a
+    `stop` that was given before wins too.
+    """
+    from clinic.service import manager, memory
 
     who, shown, system = patient(settings, venv), progress or Steps(), _checked(system or SystemWish())
     now = manager.status(settings)
@@ -63,6 +73,8 @@ def unblock(
         ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, overrule=system.overrule))]
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
+    if not unless_down:
+        memory.keep(settings, wanted="up")  # by now, so that a stop given while a lifeboat is made comes after it
     return _first_that_works(who, now, ways, shown)
 
 
@@ -159,7 +171,8 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
             return _told(status, "healthy", tried, name)
     from clinic.service import memory
 
-    memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
+    if memory.recall(who.settings).wanted == "up":  # else somebody stopped it meanwhile
+        memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
     told = "; ".join(f"{each['way']}: {each['reason']}" for each in tried)
     raise FailedError("nothing-serves", f"No way leads to a healthy server. {told}", f"invoke diagnose{who.flags}")
 
@@ -173,10 +186,11 @@ def _start(settings: Settings, found: Stopgap, now: Status) -> Status:
     with ThreadPoolExecutor(1) as pool:
         prove = partial(stopgap.prove, found.python, found.homes, settings.environment.imports)
         proof = pool.submit(prove) if found.homes else None
-        status = act(mine, found.python, found.venv, mode=memory.recall(settings).mode, stopgap=found.way)
+        mode = memory.recall(settings).mode
+        status = act(mine, found.python, found.venv, mode=mode, stopgap=found.way, unless_down=True)
         error = proof.exception() if proof else None
     if error:
-        manager.stop(settings)
+        manager.withdraw(settings)  # not a stop: the next way is to serve
         raise error
     return status
 
