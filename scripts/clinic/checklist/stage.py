@@ -26,7 +26,9 @@ def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables for what works on a shadow: those that override settings would make it the live server."""
     from clinic.settings.layers import VARIABLE_PREFIX
 
-    return proc.scrubbed(extra, without={name.upper() for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)})
+    return proc.scrubbed(
+        extra, without={name.upper() for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
+    )
 
 
 def can_play() -> bool:
