@@ -68,9 +68,10 @@ def unblock(  # noqa: PLR0913 - the flags of the command
         return _told(now, "unchanged", (), now.stopgap or "")
     shown.step("Looking at the environment")
     facts = who.look(imports=False)
-    ways = _ways(who, facts, shown, Path(wheelhouse).absolute() if wheelhouse else None)
+    house = Path(wheelhouse).expanduser().absolute() if wheelhouse else None
+    ways = _ways(who, facts, shown, house)
     if system.wanted:
-        ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, overrule=system.overrule))]
+        ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, house, overrule=system.overrule))]
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
     if not unless_down:
@@ -85,12 +86,12 @@ def _checked(system: SystemWish) -> SystemWish:
     return system
 
 
-def _system(who: Patient, facts: Facts, shown: Steps, *, overrule: bool) -> Stopgap:
+def _system(who: Patient, facts: Facts, shown: Steps, house: Path | None, *, overrule: bool) -> Stopgap:
     from clinic.remedies import system_python
 
     shown.step("Installing into the system Python")
     with _alone(who.settings):
-        return system_python.prepare(who.settings, facts, shown.detail, overrule=overrule)
+        return system_python.prepare(who.settings, facts, shown.detail, overrule=overrule, wheelhouse=house)
 
 
 def _reverted(settings: Settings, now: Status, *, dry_run: bool) -> Result:
