@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -75,7 +75,8 @@ def unblock(  # noqa: PLR0913 - the flags of the command
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
     if not unless_down:
-        memory.keep(settings, wanted="up")  # by now, so that a stop given while a lifeboat is made comes after it
+        with suppress(OSError):  # a full disk: the start itself says so
+            memory.keep(settings, wanted="up")  # by now: a stop given while a lifeboat is made comes after it
     return _first_that_works(who, now, ways, shown)
 
 
@@ -158,7 +159,7 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
     tried: list[dict[str, str]] = []
     for name, prepare in ways:
         try:
-            found = prepare()
+            found = _prepared(prepare)
             shown.step(f"Starting the server ({name or 'from the environment'})")
             status = _start(who.settings, found, now)
         except (FailedError, RefusedError) as error:
@@ -173,9 +174,19 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
     from clinic.service import memory
 
     if memory.recall(who.settings).wanted == "up":  # else somebody stopped it meanwhile
-        memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
+        with suppress(OSError):
+            memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
     told = "; ".join(f"{each['way']}: {each['reason']}" for each in tried)
     raise FailedError("nothing-serves", f"No way leads to a healthy server. {told}", f"invoke diagnose{who.flags}")
+
+
+def _prepared(prepare: Callable[[], Stopgap]) -> Stopgap:
+    """What the disk objects to is a reason for the next way, as any other is."""
+    try:
+        return prepare()
+    except OSError as error:
+        told = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        raise FailedError("cannot-be-made", f"{told}.", "invoke diagnose") from error
 
 
 def _start(settings: Settings, found: Stopgap, now: Status) -> Status:
