@@ -276,3 +276,21 @@ def test_whoever_else_imports_the_tasks_is_not_read() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("validate", "--venv", "/nowhere/at/all"), ("start",), ("fix-cfg", "--base", "/nowhere")]
+)
+def test_commands_that_are_refused_or_fail_nag_about_a_stopgap_too(
+    project: Path, venv: Path, words: tuple[str, ...]
+) -> None:
+    from clinic.service import memory
+    from clinic.settings import load
+
+    (venv / "pyvenv.cfg").unlink()
+    project.write_text(f"clinic:\n  environment: {{imports: [], path: {venv.name}}}\n", encoding="utf-8")
+    memory.keep(load(project.parent, project, {}), wanted="up", stopgap="borrow")
+    done = invoke("-f", project, *words)
+    assert done.returncode in {1, 2}
+    assert "the server runs on a stopgap (borrow" in " ".join(done.stderr.split())
+    envelope(invoke("-f", project, *words, "--json"))
