@@ -120,8 +120,10 @@ class _Care:
         from clinic import flow
 
         try:
-            result = flow.unblock(self._settings, self._venv)
+            result = flow.unblock(self._settings, self._venv, unless_down=True)
         except ClinicError as error:
+            if error.code == "stopped-meanwhile":  # the monitor's own start will say the same, and rest
+                return Look(given)
             return Look(given, trouble=Trouble.of(error))
         now = result.data.get("way", way)
         return Look(given, (f"serving on a stopgap again ({now}); {stopgap.WAY_BACK} mends the environment",))

@@ -38,6 +38,8 @@ class Source:
     """Past the installer's cache: uv hands out hard links to it, and what is edited in one place is so in all."""
     prefix: Path | None = None
     """Install there, not into the environment; its python says what fits and is named by the scripts."""
+    overrule: bool = False
+    """Also where PEP 668 forbids it: only when somebody said so by name."""
 
 
 def install(python: Path, source: Source, say: Say) -> str:
@@ -97,6 +99,7 @@ def _ways_with_uv(python: Path, source: Source) -> Iterator[tuple[list[str], dic
 def uv_words(uv: str, python: Path, source: Source) -> list[str]:
     """The argument list for uv. Files are copied: a link would share later edits with uv's cache (damage.md 0.9)."""
     words = [uv, "pip", "install", "--python", os.fspath(python), "--link-mode", "copy", "--no-progress"]
+    words += ["--break-system-packages"] if source.overrule else []
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--offline"] if source.offline else []
@@ -119,7 +122,9 @@ def pip_words(python: Path, source: Source, *, again: bool = False) -> list[str]
     """
     words = [sys.executable, *pip_module(), "--python", os.fspath(python), "--disable-pip-version-check", "--no-input"]
     words += ["--retries", "1"] if again else []
-    words += ["install", "--no-compile", "--no-warn-script-location", "--progress-bar", "off"]
+    # Where pip may not write it takes the user's own folder, if nobody forbids it.
+    words += ["install", "--no-user", "--no-compile", "--no-warn-script-location", "--progress-bar", "off"]
+    words += ["--break-system-packages"] if source.overrule else []
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--no-index"] if source.offline or source.wheelhouse else []
