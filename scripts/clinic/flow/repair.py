@@ -46,10 +46,16 @@ def fix_cfg(
         notes = (*told(recovered), *_spoken(draft))
         if dry_run:
             return _planned(before, draft, notes)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, _proof(who, draft, imports=imports))
+        proof = _proof(who, draft, imports=imports)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, proof, **damage(facts))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
+
+
+def damage(facts: Facts) -> dict[str, Any]:
+    """What goes on record with a repair: since when installs could go past the environment, if they could."""
+    return {"escaped_since": facts.escape.since} if facts.escape and facts.escape.is_open else {}
 
 
 def _base_flag(base: str | None) -> Path | None:
@@ -91,6 +97,7 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
     return (
         f"base interpreter: {draft.base.executable} ({draft.base.dotted}), because {draft.proof}",
         f"include-system-site-packages: {choice} ({draft.include_proof})",
+        *([f"text of the file: from {draft.source}"] if draft.source else []),
     )
 
 
