@@ -18,7 +18,6 @@ from clinic.anatomy.there import is_file, is_folder, names_in
 from clinic.facts import Escape, Interpreter, Known, Self, Silence, Stray, Tree
 
 Window = tuple[float, float]
-_SLACK = 2.0  # seconds; what some filesystems round times by
 
 
 def escape_of(
@@ -101,7 +100,7 @@ def _strays(folders: Sequence[Path], locked: Mapping[str, str], windows: Sequenc
             if canonical(name) not in locked:
                 continue
             when = _changed(folder / entry)
-            if any(since < when <= until + _SLACK for since, until in windows):
+            if any(since < when <= until for since, until in windows):
                 yield Stray(canonical(name), version, folder / entry, when)
 
 
