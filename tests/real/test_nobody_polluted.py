@@ -183,7 +183,7 @@ def test_what_uv_remembers_of_the_damage_does_no_harm(world: World) -> None:
     python, cfg = site.venv / "bin" / "python", site.venv / "pyvenv.cfg"
     kept = cfg.read_bytes()
     cfg.unlink()
-    words = [uv(), "pip", "freeze", "--python", python]
+    words: list[str | Path] = [uv(), "pip", "freeze", "--python", python]
     subprocess.run(words, env=proc.scrubbed(), capture_output=True, check=True)
     cfg.write_bytes(kept)
     told = subprocess.run(words, env=proc.scrubbed(), capture_output=True, text=True, check=True)
