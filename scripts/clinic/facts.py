@@ -192,6 +192,44 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What the records say of an environment, before it is looked at."""
+
+    base: Path | None = None
+    """The base of the last known-good state."""
+    good: float = 0.0
+    """When it was last known to be itself: by that, or by a repair that held."""
+    escapes: tuple[tuple[float, float], ...] = ()
+    """From when to when its python was another one: installs could go past it."""
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A locked distribution in the site-packages of the base, and when it came there."""
+
+    name: str
+    version: str
+    folder: Path
+    when: float
+
+
+@dataclass(frozen=True)
+class Escape:
+    """Installs can go past the environment, or are on record as having been able to."""
+
+    since: float
+    """When it was last seen to be itself."""
+    is_open: bool
+    """Whether its python is another one now."""
+    found: tuple[Stray, ...] = ()
+    undo: str = ""
+    """What takes them out again, as it is typed."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that was seen of one environment."""
 
@@ -212,6 +250,7 @@ class Facts:
     locked: tuple[tuple[str, str], ...] = ()
     packages: Packages | None = None
     """None where nothing was looked at beyond the names of the dist-info folders."""
+    escape: Escape | None = None
     wants_system_site: bool | None = None
     """The intended system-site choice where something knows it."""
     now: float = 0.0

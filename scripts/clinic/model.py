@@ -35,6 +35,8 @@ class Finding:
     evidence: tuple[str, ...]
     causes: tuple[Cause, ...] = ()
     cured_by: tuple[str, ...] = ()
+    by_hand: str = ""
+    """What to type where no remedy of ours may act."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ class Packages:
     emptied: str = ""
     pip: str = ""
     """What is wrong with a pip that is meant to be there."""
+    uncovered: tuple[Path, ...] = ()
+    """Files that no RECORD covers: activation, start-up files, scripts and notes of somebody's own."""
     verified: int = 0
     """Files whose content was compared with RECORD."""
 

@@ -82,7 +82,10 @@ def _marked(option: Option, chosen: bool) -> Option:
 
 def recommended(findings: tuple[Finding, ...], *, base_known: bool) -> str | None:
     """The cheapest remedy that cures all that makes the patient sick (or all advice, if there is nothing else)."""
-    sick = [finding for finding in findings if finding.severity != "advice"] or list(findings)
+    sick = [finding for finding in findings if finding.severity != "advice"]
+    sick = sick or [finding for finding in findings if not finding.by_hand]
+    if not sick:
+        return None
     for remedy in _ORDER:
         if all(remedy in finding.cured_by for finding in sick) and (remedy != "fix-cfg" or base_known):
             return remedy
@@ -128,7 +131,9 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
     if best and sick:
         actions.append(Action("short-term", f"invoke validate{flags}", "proves that the cure worked, server included"))
     if best == "rebuild" or not best:
-        actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in findings if not f.cured_by]
+        stuck = [finding for finding in findings if not (finding.cured_by or finding.by_hand)]
+        actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in stuck]
+    actions += [Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand]
     return tuple(actions)
 
 

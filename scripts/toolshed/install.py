@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolshed import uv_settings
 from toolshed.children import Done, run
-from toolshed.pip_settings import listed, translated, uv_has_its_own
+from toolshed.pip_settings import listed, neutral, translated, uv_has_its_own
 from toolshed.shed import excerpt
 from toolshed.trouble import AGAIN, REFUSED, UNREACHABLE, Trouble, from_output
 
@@ -57,15 +58,16 @@ def is_debian() -> bool:
 def fill(shed: Shed, display: Display) -> str:
     """Install what the lock names; returns the name of the installer that did."""
     has_pip = seed_pip(shed, display)
-    uv, rest = provide_uv(shed, display, has_pip=has_pip)
+    told = pip_settings(shed, display, has_pip=has_pip)
+    uv, rest = provide_uv(shed, display, told, has_pip=has_pip)
     trouble: Trouble | None = None
     if uv is not None:
-        trouble = install_with_uv(shed, display, uv, pip_settings(shed, display, has_pip=has_pip))
+        trouble = install_with_uv(shed, display, uv, {} if uv_has_its_own() else told)
         if trouble is None:
             return "uv"
     if has_pip and (trouble is None or trouble.code not in FINAL):
         # pip reads settings that uv does not know, and the other way round.
-        second = install_with_pip(shed, display, rest)
+        second = install_with_pip(shed, display, rest, told)
         if second is None:
             return "pip"
         trouble = more_useful(trouble, second)
@@ -91,13 +93,13 @@ def seed_pip(shed: Shed, display: Display) -> bool:
     return done.code == 0
 
 
-def provide_uv(shed: Shed, display: Display, *, has_pip: bool) -> tuple[Path | None, str]:
+def provide_uv(shed: Shed, display: Display, told: dict[str, str], *, has_pip: bool) -> tuple[Path | None, str]:
     """Find a uv that runs; returns it, and the part of the lock that pip would have to install without it."""
     lock = shed.requirements.read_text(encoding="utf-8")
     pinned = excerpt(lock, "uv")
     if has_pip and pinned:
         display.phase("fetching uv")
-        done = pip_install(shed, display, pinned, "--no-deps", "--only-binary", "uv")
+        done = pip_install(shed, display, pinned, told, "--no-deps", "--only-binary", "uv")
         if done.code:
             trouble = from_output(done.output, "fetching uv")
             if trouble.code in FINAL or re.search(UNREACHABLE, done.output, re.IGNORECASE):
@@ -118,8 +120,8 @@ def runs(uv: str | Path, display: Display) -> bool:
         return False
 
 
-def pip_install(shed: Shed, display: Display, pinned: str, *flags: str) -> Done:
-    """Install pinned lines with the environment's pip."""
+def pip_install(shed: Shed, display: Display, pinned: str, told: dict[str, str], *flags: str) -> Done:
+    """Install pinned lines with the environment's pip, into it whatever the person's settings say."""
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "lines.txt"
         lines.write_text(pinned, encoding="utf-8")
@@ -132,13 +134,13 @@ def pip_install(shed: Shed, display: Display, pinned: str, *flags: str) -> Done:
             "--require-hashes",
             "--no-warn-script-location",
         ]
-        return run([*command, *flags, "-r", lines], display.beat)
+        return run([*command, *flags, "-r", lines], display.beat, neutral(told))
 
 
-def install_with_pip(shed: Shed, display: Display, pinned: str) -> Trouble | None:
+def install_with_pip(shed: Shed, display: Display, pinned: str, told: dict[str, str]) -> Trouble | None:
     """Install with pip; returns what went wrong."""
     display.phase("installing with pip")
-    done = pip_install(shed, display, pinned)
+    done = pip_install(shed, display, pinned, told)
     return from_output(done.output, "installing the tools with pip") if done.code else None
 
 
@@ -156,12 +158,11 @@ def install_with_uv(shed: Shed, display: Display, uv: Path, pip: dict[str, str])
         *flags,
         shed.requirements,
     ]
-    done = run(command, display.beat, variables)
+    with uv_settings.neutral() as settings:
+        done = run(command, display.beat, {**settings, **variables})
     return from_output(done.output, "installing the tools with uv") if done.code else None
 
 
 def pip_settings(shed: Shed, display: Display, *, has_pip: bool) -> dict[str, str]:
-    """Return what the person has set for pip; nothing where uv has settings of its own."""
-    if uv_has_its_own():
-        return {}
+    """Return what the person has set for pip; where there is none, what the variables say."""
     return listed(run([shed.python, "-I", "-m", "pip", "config", "list"], display.beat).output if has_pip else "")

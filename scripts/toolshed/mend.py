@@ -143,14 +143,13 @@ def complete(shed: Shed, display: Display) -> None:
     """Install, look again, and stamp what has proved itself."""
     site_packages = site_packages_of(shed)
     display.watch(site_packages)
+    refuse_stranger(shed)
     installer = install.fill(shed, display)
     display.phase("checking")
     lock = shed.requirements.read_text(encoding="utf-8")
     present = distributions(site_packages)
     refuse_incomplete(lock if installer == "uv" else excerpt(lock, "uv", without=True), present)
-    who = probe(shed) or {}
-    if who.get("prefix") != str(shed.tools):
-        raise Trouble("identity", f"the new environment is {who.get('prefix')}", f"report this; then: {AGAIN}")
+    who = refuse_stranger(shed)
     write_stamp(
         shed,
         Stamp(
@@ -166,6 +165,14 @@ def complete(shed: Shed, display: Display) -> None:
             installer=installer,
         ),
     )
+
+
+def refuse_stranger(shed: Shed) -> dict[str, object]:
+    """Ask the environment's python who it is: one that is another would fill that other. Returns what it says."""
+    who = probe(shed) or {}
+    if who.get("prefix") != str(shed.tools):
+        raise Trouble("identity", f"the new environment is {who.get('prefix')}", f"report this; then: {AGAIN}")
+    return who
 
 
 def site_packages_of(shed: Shed) -> Path:

@@ -8,13 +8,22 @@ from __future__ import annotations
 import ast
 import os
 import re
-from pathlib import Path
+
+from toolshed import uv_settings
+
+ELSEWHERE = frozenset(
+    {
+        *("target", "prefix", "root", "user", "python", "src", "dry-run", "break-system-packages", "config-file"),
+        *("require-virtualenv", "platform", "python-version", "implementation", "abi"),
+    }
+)
+"""Settings that say where to, or for which other python."""
 
 
 def uv_has_its_own() -> bool:
     """Whether the person has told uv itself: then pip's settings are not for it."""
     own = r"UV_(DEFAULT_|EXTRA_)?INDEX|UV_FIND_LINKS|UV_CONFIG_FILE"
-    return any(re.match(own, name) for name in os.environ) or any(path.is_file() for path in uv_settings_files())
+    return any(re.match(own, name) for name in os.environ) or any(path.is_file() for path in uv_settings.files())
 
 
 def listed(output: str) -> dict[str, str]:
@@ -29,11 +38,13 @@ def listed(output: str) -> dict[str, str]:
     return found
 
 
-def uv_settings_files() -> list[Path]:
-    """Return where uv looks for the settings of the person and of the machine."""
-    home = Path(os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    machine = os.environ.get("PROGRAMDATA") or "/etc"
-    return [home / "uv" / "uv.toml", Path(machine) / "uv" / "uv.toml"]
+def neutral(told: dict[str, str]) -> dict[str, str]:
+    """Variables that say to pip what the person has told it, all but where to; its files are then not read.
+
+    No flag takes a `target` or `prefix` of a pip.conf back; what `pip config list` says of them all can be said anew.
+    """
+    kept = {key: value for key, value in told.items() if key not in ELSEWHERE}
+    return {"PIP_CONFIG_FILE": os.devnull, **{f"PIP_{key.upper().replace('-', '_')}": kept[key] for key in kept}}
 
 
 def translated(pip: dict[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -16,7 +16,10 @@ FLOORS = (
     {"runbook", "nox_doors", "service.__main__", "door"},
     {"flow"},
     {"checks", "remedies", "observe", "service", "checklist", "bug"},
-    {"plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings", "proc", "fs", "drift"},
+    {
+        *("plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings"),
+        *("proc", "fs", "drift", "changes"),
+    },
     {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode"},
 )
 MODULES = sorted(CLINIC.rglob("*.py"))

@@ -39,3 +39,12 @@ def names_in(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted, not paths
     except (OSError, ValueError):
         return []
+
+
+def files_in(folder: Path) -> list[str]:
+    """The names of a folder's files and links, sorted; none where it can't be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(each.name for each in entries if each.is_symlink() or each.is_file(follow_symlinks=False))
+    except (OSError, ValueError):
+        return []

@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place, scripts, start_up
+from clinic.checks import (
+    cfg_form,
+    cfg_home,
+    cfg_keys,
+    cfg_text,
+    escape,
+    interpreter,
+    packages,
+    place,
+    scripts,
+    start_up,
+)
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
 from clinic.facts import Facts
@@ -26,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     *packages.CHECKS,
     *start_up.CHECKS,
     *scripts.CHECKS,
+    *escape.CHECKS,
 )
 
 
@@ -40,7 +52,13 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         if evidence:
             lines = (evidence,) if isinstance(evidence, str) else evidence
             found[check.code] = Finding(
-                check.code, check.severity(facts), check.title, lines, check.causes(facts), check.cured_by
+                check.code,
+                check.severity(facts),
+                check.title,
+                lines,
+                check.causes(facts),
+                check.cured_by,
+                check.by_hand(facts),
             )
             explained |= check.explains & effects(facts)
     return tuple(found.values())

@@ -21,6 +21,10 @@ def always(severity: Severity) -> Callable[[Facts], Severity]:
     return lambda _facts: severity
 
 
+def _nothing(_facts: Facts) -> str:
+    return ""
+
+
 def _no_causes(_facts: Facts) -> tuple[Cause, ...]:
     return ()
 
@@ -33,6 +37,7 @@ class Check:
     environment's python does not mind; where the python is seen to suffer, and `explains` says that this damage makes
     it suffer so, it counts for more. `silenced_by` names the codes that explain this one away, and `echo_of` the
     effect that this one merely reports: root causes silence their echoes, so that one damage gives one finding.
+    `by_hand` is what to type where no remedy of ours may act.
     """
 
     code: str
@@ -44,6 +49,7 @@ class Check:
     causes: Callable[[Facts], tuple[Cause, ...]] = _no_causes
     explains: frozenset[Effect] = NOTHING
     echo_of: Effect | None = None
+    by_hand: Callable[[Facts], str] = _nothing
 
     def severity(self, facts: Facts) -> Severity:
         """What this damage really does to this environment."""

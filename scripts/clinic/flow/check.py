@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from clinic.checklist import Checklist, Subject, environment, health, startup
 from clinic.checks import examine
 from clinic.checks.effects import wants_base_packages
 from clinic.errors import RefusedError
-from clinic.facts import Facts, Self
+from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
 from clinic.model import CheckResult, Finding, Result
+from clinic.observe.state import state_of
 from clinic.remedies import stopgap
 from clinic.report.progress import Steps
 from clinic.settings import Settings
@@ -113,25 +113,11 @@ def _whole(todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding,
 
 def remember(who: Patient, facts: Facts) -> dict[str, Any]:
     """Record the known-good state of an environment."""
-    state = _state(who, facts)
+    cfg = grammar.parse(facts.cfg.raw) if facts.cfg and facts.cfg.raw else None
+    prompt = cfg.first("prompt") if cfg else None
+    state = {**state_of(facts), "system_site": wants_base_packages(facts), "prompt": prompt}
     who.records.save_snapshot(who.venv, state)
     return state
-
-
-def _state(who: Patient, facts: Facts) -> dict[str, Any]:
-    me = facts.me
-    cfg = grammar.parse(facts.cfg.raw) if facts.cfg and facts.cfg.raw else None
-    return {
-        "time": time.time(),
-        "venv": str(who.venv),
-        "base": str(facts.search.base.executable) if facts.search.base else None,
-        "version": me.interpreter.version_text if isinstance(me, Self) else None,
-        "free_threaded": me.interpreter.flavour.free_threaded if isinstance(me, Self) else None,
-        "system_site": wants_base_packages(facts),
-        "prompt": cfg.first("prompt") if cfg else None,
-        "cfg": cfg.text if cfg else None,
-        "distributions": {each.name: each.version for each in facts.tree.distributions} if facts.tree else {},
-    }
 
 
 def snapshot(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:

@@ -65,8 +65,11 @@ class Case:
     wish: Wish
 
 
-def choose(settings: Settings, facts: Facts, spec: str | None) -> Choice:
-    """The interpreter to build with: the one that was named, the patient's own, else the first of the settings."""
+def choose(settings: Settings, facts: Facts, spec: str | None, recorded: Path | None = None) -> Choice:
+    """The interpreter to build with: the one that was named, the patient's own, else the first of the settings.
+
+    `recorded` is the base that the last known-good state names: the patient's own, where nothing else is left of it.
+    """
     if spec is not None:
         named = _first(str(Path(spec).absolute()) if os.sep in spec else spec)
         if named is None:
@@ -78,6 +81,8 @@ def choose(settings: Settings, facts: Facts, spec: str | None) -> Choice:
         return Choice(named, f"--python {spec}")
     if facts.flavour and (own := _own(facts, facts.flavour)):
         return own
+    if facts.flavour is None and recorded and (was := _first(str(recorded))):
+        return Choice(was, "the last snapshot names it")
     for each in settings.environment.python:
         if found := _first(each):
             lost = f"; Python {facts.flavour}, which it was made for, is not here" if facts.flavour else ""
@@ -191,7 +196,7 @@ def draft(case: Case, chosen: Packages) -> Draft:
             likely=_likely(case),
         ),
         include=include,
-        prompt=_prompt(facts, old),
+        prompt=_prompt(facts, old, (who.snapshot or {}).get("prompt")),
         # An environment whose people call its pip keeps one; others (uv's) never had it, and the lock rules.
         pip=had_pip and not any(name == "pip" for name, _ in chosen.wanted) and base.version >= _SEEDABLE,
         foreign=tuple(foreign.foreign(who.venv)) if who.venv.is_dir() and not who.venv.is_symlink() else (),
@@ -215,8 +220,8 @@ def _imports(case: Case) -> tuple[str, ...]:
     return environment.imports if case.who.own or same_lock else ()
 
 
-def _prompt(facts: Facts, old: grammar.Cfg | None) -> str | None:
-    told = old.first("prompt") if old else None
+def _prompt(facts: Facts, old: grammar.Cfg | None, recorded: str | None) -> str | None:
+    told = (old.first("prompt") if old else None) or recorded
     if told and told[:1] == told[-1:] and told[:1] in {"'", '"'}:
         told = told[1:-1]
     return told or (facts.tree.prompt if facts.tree else None)

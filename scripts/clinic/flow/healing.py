@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from clinic.errors import ClinicError, RefusedError
 from clinic.facts import Facts
 from clinic.flow import server_again
 from clinic.flow.case import Case, Wish
-from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.flow.patient import Patient, as_data, changed_since, judge, patient
 from clinic.flow.repair import locked, told
 from clinic.model import Diagnosis, Finding, OutcomeWord, Result
 from clinic.observe import glance
@@ -69,6 +69,8 @@ class Seen:
     server: Status
     asked: Callable[[], proc.Completed] | None = None
     """What the service's module answers, if the environment was fit to be asked."""
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    """What has changed since the last known-good state, if one is on record."""
 
 
 def _look(who: Patient) -> Seen:
@@ -82,7 +84,9 @@ def _look(who: Patient) -> Seen:
         fit = not any(finding.severity == "fatal" for finding in examine(glance(who.venv)))
         asked = pool.submit(environment.ask, who.venv, who.settings) if fit else None
         facts = who.look(deep=True)
-        return Seen(facts, judge(who, facts), server.result(), asked.result if asked else None)
+        return Seen(
+            facts, judge(who, facts), server.result(), asked.result if asked else None, changed_since(who, facts)
+        )
 
 
 def _healed(case: Case, seen: Seen) -> Result:
@@ -131,7 +135,7 @@ def _ended(
     found = before.sick or bool(case.receipts) or wanted.verb != ""
     word: OutcomeWord = "sick" if failed else "cured" if found else "unchanged"
     data: dict[str, Any] = {
-        "before": as_data(before),
+        "before": {**as_data(before), **seen.changed},
         "after": as_data(after),
         "receipts": case.receipts,
         "checks": checks,

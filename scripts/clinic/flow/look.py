@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clinic.checks import CHECKS
 from clinic.facts import Facts
-from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.flow.patient import Patient, as_data, changed_since, judge, patient
 from clinic.model import Diagnosis, OutcomeWord, Result
 from clinic.remedies import stopgap
 from clinic.report.progress import Steps
@@ -30,7 +30,7 @@ def diagnose(
     facts = _deep_look(who, progress or Steps()) if deep else who.look()
     diagnosis = judge(who, facts)
     word: OutcomeWord = "sick" if diagnosis.sick else "healthy"
-    data = as_data(diagnosis)
+    data = as_data(diagnosis) | changed_since(who, facts)
     if serving := stopgap.serving(settings):
         data["stopgap"] = serving
     result = Result("diagnose", word, int(diagnosis.sick), data, notes=who.records.notes())

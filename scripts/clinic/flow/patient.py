@@ -12,7 +12,7 @@ from typing import Any
 from clinic import proc
 from clinic.anatomy import layout, lock
 from clinic.errors import RefusedError
-from clinic.facts import Facts
+from clinic.facts import Facts, Known
 from clinic.model import Diagnosis
 from clinic.records import Records
 from clinic.settings import Settings
@@ -65,9 +65,18 @@ class Patient:
             locked=lambda flavour: lock.wanted(pins, flavour),
             base=base,
             wants_system_site=self._wants_system_site(),
+            known=self.known,
             deep=deep,
             say=say,
         )
+
+    @property
+    def known(self) -> Known:
+        """What the records say of it."""
+        told = self.snapshot or {}
+        base, taken = told.get("base"), told.get("time", 0.0)
+        mended, escapes = self.records.past_of(self.venv)
+        return Known(Path(base) if base else None, max(taken, mended), escapes)
 
     def _wants_system_site(self) -> bool | None:
         setting = self.settings.environment.system_site_packages
@@ -118,3 +127,13 @@ def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
         "options": diagnosis.options,
         "next_actions": diagnosis.next_actions,
     }
+
+
+def changed_since(who: Patient, facts: Facts) -> dict[str, Any]:
+    """What has changed since the last known-good state, where one was recorded and an environment is there."""
+    if who.snapshot is None or facts.tree is None:
+        return {}
+    from clinic import changes
+    from clinic.observe.state import state_of
+
+    return {"changed_since": changes.between(who.snapshot, state_of(facts))}

@@ -19,7 +19,7 @@ from clinic.flow import drafting
 from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
 from clinic.flow.patient import Patient, as_data, judge, patient
-from clinic.flow.repair import locked, told
+from clinic.flow.repair import damage, locked, told
 from clinic.model import Diagnosis, Receipt, Result
 from clinic.observe import observe
 from clinic.remedies import ground, staging
@@ -104,7 +104,7 @@ class _Run:
         """Look, choose the interpreter; a first environment is named for it."""
         self.shown.step("Looking at what is there")
         facts = who.look(imports=False)
-        choice = drafting.choose(self.settings, facts, self.wish.python)
+        choice = drafting.choose(self.settings, facts, self.wish.python, who.known.base)
         free = self.venv is None and self.settings.environment.path is None
         if free and layout.locate(self.settings.root, None) is None:
             who = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
@@ -119,7 +119,7 @@ class _Run:
         draft = drafting.draft(case, chosen)
         self.ready()
         built = remedy.build(draft, place, self.shown)
-        receipt, after = self._swapped(who, draft, built)
+        receipt, after = self._swapped(case, draft, built)
         removed = remedy.forget_older(who.records, who.venv, receipt.id)
         data = {
             "before": as_data(before()),
@@ -131,12 +131,13 @@ class _Run:
         notes += (f"interpreter: {choice.base.executable} ({choice.base.dotted}), {choice.why}", *chosen.notes)
         return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
-    def _swapped(self, who: Patient, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
+    def _swapped(self, case: Case, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
         """Two renames, a last look, and the server's restart; put back if any of these fails."""
+        who, base = case.who, str(draft.base.executable)
         server = Handover(self.settings, who.venv)
         self.shown.step("Putting it into its place")
         server.before()
-        change = who.records.transaction(remedy.NAME, who.venv, base=str(draft.base.executable))
+        change = who.records.transaction(remedy.NAME, who.venv, base=base, **damage(case.facts))
         try:
             with change:
                 remedy.swap(change, built)

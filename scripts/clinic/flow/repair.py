@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,16 @@ def fix_cfg(
         if dry_run:
             return _planned(before, draft, notes)
         look = _proof(who, draft, imports=imports)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, lambda: _packages_hurt(who))
+        hurt = partial(_packages_hurt, who)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, **damage(facts))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
+
+
+def damage(facts: Facts) -> dict[str, Any]:
+    """What goes on record with a repair: since when installs could go past the environment, if they could."""
+    return {"escaped_since": facts.escape.since} if facts.escape and facts.escape.is_open else {}
 
 
 def _base_flag(base: str | None) -> Path | None:
@@ -98,6 +105,7 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
     return (
         f"base interpreter: {draft.base.executable} ({draft.base.dotted}), because {draft.proof}",
         f"include-system-site-packages: {choice} ({draft.include_proof})",
+        *([f"text of the file: from {draft.source}"] if draft.source else []),
     )
 
 

@@ -13,9 +13,10 @@ from clinic import interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
-from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
+from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
 from clinic.observe import bytecode
 from clinic.observe.base import Search, flavour_of, search
+from clinic.observe.escape import escape_of
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
@@ -28,6 +29,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     locked: Callable[[Flavour | None], tuple[tuple[str, str], ...]] | None = None,
     base: Path | None = None,
     wants_system_site: bool | None = None,
+    known: Known = NOTHING_KNOWN,
     run: interpreters.Runner = proc.run,
     deep: bool = False,
     say: Callable[[int, int], object] = lambda _done, _all: None,
@@ -35,8 +37,9 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
-    it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
-    is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
+    it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
+    say. With `deep`, every file is compared with its RECORD, and `say` is told how many are done. Never raises for what
+    it finds.
     """
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
@@ -50,9 +53,10 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     me = _ask(hunt, file, cfg, imports)
     cached = _ask_bytecode(hunt, file, cfg) if deep else tuple
     packages = read_packages(venv, tree, hunt.flavour, deep=deep, say=say)
-    found = search(hunt, cfg, base)
+    found = search(hunt, cfg, base, known.base)
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
+    pins, who, now = locked(flavour) if locked else (), me(), time.time()
     return Facts(
         venv=venv,
         root=root.kind,
@@ -60,15 +64,16 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         cfg=file,
         tree=tree,
         flavour=flavour,
-        locked=locked(flavour) if locked else (),
+        locked=pins,
         search=found,
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
-        me=me(),
+        me=who,
         packages=replace(packages, bytecode=cached()),
+        escape=escape_of(tree, who, found.base, pins, known, now),
         wants_system_site=wants_system_site,
-        now=time.time(),
+        now=now,
     )
 
 

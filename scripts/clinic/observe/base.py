@@ -1,8 +1,8 @@
 """Finding the base interpreter of an environment by evidence, strongest first; two that fit equally are no proof.
 
 Order (facts: interpreters.md section 5, damage.md 5.4): the links in the scripts folder; a copied executable asked
-from outside; what the cfg still says, if it is true; at last a search of the machine for the one python of that
-flavour.
+from outside; what the cfg still says, if it is true; what the last snapshot recorded; at last a search of the machine
+for the one python of that flavour.
 """
 
 from __future__ import annotations
@@ -164,6 +164,13 @@ class Search:
                 if Path(value).is_absolute() and is_file(Path(value)):
                     yield key, Path(value)
 
+    def by_record(self, recorded: Path | None) -> tuple[Interpreter, str] | None:
+        """The base that the last known-good state names: the only evidence where Windows' launchers carry none."""
+        if recorded is None or not recorded.is_absolute() or not is_file(recorded):
+            return None
+        found = self.fits(self.identify(recorded), f"the last snapshot: {recorded}")
+        return (found, "the last snapshot names it") if found else None
+
     def by_search(self) -> tuple[tuple[Interpreter, ...], str]:
         """Every python of this flavour on the machine; on Windows those of the launcher's own version first."""
         if not self.flavour:
@@ -196,14 +203,19 @@ def here_is_windows() -> bool:
     return layout.here() == "windows"
 
 
-def search(hunt: Search, cfg: grammar.Cfg | None, given: Path | None = None) -> BaseSearch:
-    """The base interpreter of this environment. `given` names one by hand; it is examined like any other."""
+def search(
+    hunt: Search, cfg: grammar.Cfg | None, given: Path | None = None, recorded: Path | None = None
+) -> BaseSearch:
+    """The base interpreter of this environment. `given` names one by hand; it is examined like any other.
+
+    `recorded` is what the last known-good state names.
+    """
     if hunt.tree.platform != layout.here():
         return BaseSearch(None, looked=(f"this is an environment of another platform ({hunt.tree.platform})",))
     if given is not None:
         base = hunt.fits(hunt.identify(given), f"--base {given}")
         return BaseSearch(base, "named by hand" if base else "", tuple(hunt.looked))
-    proven = hunt.by_links() or hunt.by_copy(cfg) or hunt.by_cfg(cfg)
+    proven = hunt.by_links() or hunt.by_copy(cfg) or hunt.by_cfg(cfg) or hunt.by_record(recorded)
     if proven:
         return BaseSearch(proven[0], proven[1], tuple(hunt.looked))
     if not _can_run(hunt.tree):

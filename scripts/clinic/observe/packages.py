@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clinic.anatomy import distinfo, needs, pth
-from clinic.anatomy.layout import is_interpreter_name
+from clinic.anatomy.layout import CFG, is_interpreter_name
 from clinic.anatomy.lock import canonical
-from clinic.anatomy.there import names_in
+from clinic.anatomy.there import files_in, names_in
 from clinic.facts import Flavour, Tree
 from clinic.observe import content, scripts
 from clinic.observe.content import Due
@@ -61,6 +61,7 @@ def read_packages(
         start_up=tuple((found.site / name, owners.get(name, "")) for name in found.top if name.endswith(".pth")),
         emptied=_emptied(tree, found),
         pip=_pip(tree, found, installed),
+        uncovered=tuple(_uncovered(venv, tree, found, owners)),
         verified=verified,
     )
 
@@ -164,6 +165,19 @@ def _path_files(found: Sweep, owners: Mapping[str, str]) -> list[PathFile]:
         elif dead := pth.dead_lines(found.site, text):
             told.append(PathFile(path, "dangling", tuple(dead), owner))
     return told
+
+
+_START_UP = re.compile(r"[^.~].*\.pth|(?:site|user)customize\.py")
+_OF_CREATORS = frozenset({CFG, ".gitignore", "CACHEDIR.TAG", ".lock"})
+
+
+def _uncovered(venv: Path, tree: Tree, found: Sweep, owners: Mapping[str, str]) -> Iterator[Path]:
+    """Files that no RECORD covers, where somebody or a creator puts them: the root, the scripts, site-packages."""
+    owned = {os.path.normpath(found.site / name) for name in owners if name.startswith("..")}
+    yield from (venv / name for name in files_in(venv) if name not in _OF_CREATORS)
+    scripts_there = (tree.scripts / name for name in files_in(tree.scripts) if not is_interpreter_name(name))
+    yield from (path for path in scripts_there if os.fspath(path) not in owned)
+    yield from (found.site / name for name in found.top if _START_UP.fullmatch(name) and name not in owners)
 
 
 _NO_PACKAGE = re.compile(r"__pycache__|_virtualenv\.(?:pth|py)|~.*|.*\.virtualenv|README.*|\..*")

@@ -19,6 +19,7 @@ from clinic import fs
 from clinic.errors import BusyError, RefusedError
 from clinic.model import Receipt
 from clinic.records.entry import Entry, State
+from clinic.records.snapshot import understood
 from clinic.records.transaction import Transaction, put_back
 
 __all__ = ["Entry", "Records", "State", "Transaction", "put_back"]
@@ -85,6 +86,13 @@ class Records:
         mine = [e for e in standing if venv in {None, e.venv}]
         return mine[-1] if mine else None
 
+    def past_of(self, venv: Path) -> tuple[float, tuple[tuple[float, float], ...]]:
+        """When the last repair of an environment held, and from when to when its python was another one."""
+        mine = [(entry, entry.started + entry.seconds) for entry in self.entries() if entry.venv == venv]
+        held = max((end for entry, end in mine if entry.state == "done" and entry.remedy != "undo"), default=0.0)
+        seen = [(entry.facts.get("escaped_since"), end) for entry, end in mine]
+        return held, tuple((since, end) for since, end in seen if isinstance(since, float))
+
     def expire(self, entry: Entry) -> None:
         """Give up what an entry keeps in the stash; from then on it can't be undone."""
         entry.state = "expired"
@@ -128,7 +136,7 @@ class Records:
             told = json.loads(self._snapshot_file(venv).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) else None
+        return understood(told)
 
     def save_snapshot(self, venv: Path, state: dict[str, Any]) -> Path:
         """Record a known-good state."""

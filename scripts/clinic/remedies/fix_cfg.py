@@ -14,6 +14,7 @@ from clinic.errors import RefusedError
 from clinic.facts import Facts, Interpreter, Self, Silence
 from clinic.model import Receipt
 from clinic.records import Records
+from clinic.remedies import remembered
 
 NAME = "fix-cfg"
 
@@ -28,6 +29,8 @@ class Draft:
     proof: str
     include: bool
     include_proof: str
+    source: str = ""
+    """Where the text comes from, if not from the file itself."""
     strays: tuple[Path, ...] = ()
     mode: int | None = None
 
@@ -55,16 +58,20 @@ def draft(
         raise _no_base(facts)
     old = _old(facts)
     include, include_proof = system_site_choice(setting, snapshot, old)
+    kept = remembered.text_of(snapshot, old)
     return Draft(
         path=facts.venv / layout.CFG,
-        data=restored(
+        data=kept.raw
+        if kept and remembered.is_true(kept, base, include=include)
+        else restored(
             base,
             _home_spelling(facts, base),
             include=include,
-            old=old,
+            old=kept or old,
             creator=facts.tree.creator,
             prompt=_prompt(facts, snapshot),
         ),
+        source=remembered.dated(snapshot) if kept else "",
         base=base,
         proof=facts.search.proof,
         include=include,
@@ -114,14 +121,19 @@ def system_site_choice(
 
 
 def apply(
-    plan: Draft, records: Records, venv: Path, look: Callable[[], Facts], packages_hurt: Callable[[], bool]
+    plan: Draft,
+    records: Records,
+    venv: Path,
+    look: Callable[[], Facts],
+    packages_hurt: Callable[[], bool],
+    **damage: Any,
 ) -> tuple[Receipt, Facts, str]:
-    """Write, look again, and keep it if it holds; else put everything back.
+    """Write, look again, and keep it if it holds; else put everything back. `damage` goes on record with it.
 
     `packages_hurt` is asked where an import fails: whether that is the packages' own fault, which no cfg can help.
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
-    with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof) as change:
+    with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof, **damage) as change:
         for stray in plan.strays:
             change.stash(stray)
         change.write(plan.path, plan.data, mode=plan.mode)

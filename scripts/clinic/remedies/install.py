@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinic import proc
+from clinic import interpreters, proc
 from clinic.errors import FailedError
-from toolshed import pip_settings
+from clinic.facts import Self
+from toolshed import pip_settings, uv_settings
 
 LIMIT = 1800.0
 """Seconds for an installer: a slow line, or a package that is compiled."""
@@ -45,22 +46,38 @@ class Source:
 def install(python: Path, source: Source, say: Say) -> str:
     """Install into the environment of `python`; returns the name of the installer that did it.
 
-    Raises FailedError with the installer's own reason. The caller has made sure whose python that is.
+    Raises FailedError with the installer's own reason, and before anything is written where that python is another's:
+    one that starts as its base would have that filled (damage.md 0.2).
     """
+    refuse_stranger(python)
     refusal: FailedError | None = None
-    for words, env in _ways_with_uv(python, source):
-        done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say), env=env)
-        if done.ok:
-            return "uv"
-        refusal = failure("uv", done, source)
-        if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
-            raise refusal
+    with uv_settings.neutral() as neutral:
+        for words, env in _ways_with_uv(python, source):
+            done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say), env={**env, **neutral})
+            if done.ok:
+                return "uv"
+            refusal = failure("uv", done, source)
+            if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
+                raise refusal
     if refusal:
         say("uv could not; trying pip")
-    done = proc.stream(pip_words(python, source, again=refusal is not None), timeout=LIMIT, on_line=packages_only(say))
+    words = pip_words(python, source, again=refusal is not None)
+    done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say), env=_pip_env(python))
     if done.ok:
         return "pip"
     raise refusal or failure("pip", done, source)
+
+
+def refuse_stranger(python: Path) -> None:
+    """Ask an environment's python who it is. Raises FailedError where it is not the environment's own."""
+    root = python.parent.parent
+    me = interpreters.ask(python, root)
+    if isinstance(me, Self) and me.is_itself:
+        return
+    told = f"says that its prefix is {me.interpreter.prefix}" if isinstance(me, Self) else f"is silent: {me.reason}"
+    raise FailedError(
+        "not-itself", f"{python} {told}, so nothing is installed with it. Nothing was touched.", "invoke diagnose"
+    )
 
 
 # Whoever installs, these stay as they are.
@@ -90,10 +107,19 @@ def _ways_with_uv(python: Path, source: Source) -> Iterator[tuple[list[str], dic
     yield words, _uv_env()
     if source.wheelhouse or source.offline or pip_settings.uv_has_its_own():
         return
-    told = proc.run([sys.executable, *pip_module(), "config", "list"], timeout=60)
-    flags, variables = pip_settings.translated(pip_settings.listed(told.stdout))
+    flags, variables = pip_settings.translated(_told_to_pip())
     if flags or variables:
         yield [*words, *flags], {**_uv_env(), **variables}
+
+
+def _told_to_pip(python: Path | None = None) -> dict[str, str]:
+    """What the person has told pip; with `python`, in that environment too."""
+    words = [sys.executable, *pip_module(), *(["--python", os.fspath(python)] if python else []), "config", "list"]
+    return pip_settings.listed(proc.run(words, timeout=60).stdout)
+
+
+def _pip_env(python: Path) -> dict[str, str]:
+    return proc.scrubbed(pip_settings.neutral(_told_to_pip(python)))
 
 
 def uv_words(uv: str, python: Path, source: Source) -> list[str]:
@@ -111,7 +137,6 @@ def uv_words(uv: str, python: Path, source: Source) -> list[str]:
 
 
 def _uv_env() -> dict[str, str]:
-    # A project's own [tool.uv] could redirect the target; index settings of the person come from elsewhere.
     return proc.scrubbed({"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}, without={"UV_NO_VERIFY_HASHES", "FORCE_COLOR"})
 
 

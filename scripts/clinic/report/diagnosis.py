@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clinic.report import words
+from clinic.report import changed, words
 
 if TYPE_CHECKING:
     from clinic.report.page import Cell, Page, Span
@@ -29,6 +29,7 @@ def body(page: Page, data: Tree) -> None:
     """Show one examination; a healthy environment takes one line."""
     headline(page, data)
     findings(page, data.get("findings", []))
+    changed.view(page, data)
     options(page, data.get("options", []))
     actions(page, data.get("next_actions", []))
 

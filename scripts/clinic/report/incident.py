@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinic import fs
 from clinic.errors import FailedError
-from clinic.report import words
+from clinic.report import changed, words
 from clinic.report.envelope import envelope
 from clinic.report.screen import clean
 
@@ -76,6 +76,7 @@ def document(told: Tree, now: float) -> str:
         _head(told, before, after, now),
         _part("Impact", _impact(before, data)),
         _part("Symptoms observed", _symptoms(before)),
+        *([_part("Changed since the last known-good state", _changed(before))] if "changed_since" in before else []),
         _part("Root cause", _root_cause(before)),
         _part("Likely causes, in order", _causes(before)),
         _part("Options", _options(before)),
@@ -112,6 +113,13 @@ def _symptoms(before: Tree) -> Iterator[str]:
     for finding in _worst_first(before):
         yield f"- {text(finding['title'])} ({code(finding['code'])}, {finding['severity']})"
         yield from (f"  - {code(evidence)}" for evidence in finding["evidence"])
+
+
+def _changed(before: Tree) -> Iterator[str]:
+    since = before["changed_since"]
+    yield f"Compared with the snapshot of {words.moment(since['time'] or 0)}:"
+    yield ""
+    yield from (f"- {text(line)}" for line in list(changed.lines(since)) or ["nothing that it records"])
 
 
 def _root_cause(before: Tree) -> Iterator[str]:
