@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place, scripts, start_up
+from clinic.checks import (
+    cfg_form,
+    cfg_home,
+    cfg_keys,
+    cfg_text,
+    interpreter,
+    packages,
+    place,
+    scripts,
+    start_up,
+    starters,
+)
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
 from clinic.facts import Facts
@@ -13,7 +24,7 @@ from clinic.model import Finding, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
-    *interpreter.FILES,
+    *starters.CHECKS,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
     *cfg_keys.DUPLICATES,
@@ -21,7 +32,8 @@ CHECKS: tuple[Check, ...] = (
     *cfg_keys.CHECKS,
     *cfg_home.SPACING,
     *start_up.UNDECODABLE,
-    *interpreter.ANSWERS,
+    *starters.NAMES,
+    *interpreter.CHECKS,
     *cfg_keys.LEAKING,
     *packages.CHECKS,
     *start_up.CHECKS,
@@ -39,8 +51,9 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         evidence = check.look(facts)
         if evidence:
             lines = (evidence,) if isinstance(evidence, str) else evidence
+            cures = tuple(cure for cure in check.cured_by if cure not in check.withheld(facts))
             found[check.code] = Finding(
-                check.code, check.severity(facts), check.title, lines, check.causes(facts), check.cured_by
+                check.code, check.severity(facts), check.title, lines, check.causes(facts), cures
             )
             explained |= check.explains & effects(facts)
     return tuple(found.values())

@@ -21,6 +21,10 @@ def always(severity: Severity) -> Callable[[Facts], Severity]:
     return lambda _facts: severity
 
 
+def _all_help(_facts: Facts) -> frozenset[str]:
+    return frozenset()
+
+
 def _no_causes(_facts: Facts) -> tuple[Cause, ...]:
     return ()
 
@@ -33,6 +37,7 @@ class Check:
     environment's python does not mind; where the python is seen to suffer, and `explains` says that this damage makes
     it suffer so, it counts for more. `silenced_by` names the codes that explain this one away, and `echo_of` the
     effect that this one merely reports: root causes silence their echoes, so that one damage gives one finding.
+    `withheld` tells which of `cured_by` would not help in this environment.
     """
 
     code: str
@@ -44,6 +49,7 @@ class Check:
     causes: Callable[[Facts], tuple[Cause, ...]] = _no_causes
     explains: frozenset[Effect] = NOTHING
     echo_of: Effect | None = None
+    withheld: Callable[[Facts], frozenset[str]] = _all_help
 
     def severity(self, facts: Facts) -> Severity:
         """What this damage really does to this environment."""

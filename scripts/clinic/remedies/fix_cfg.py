@@ -13,7 +13,7 @@ from clinic.anatomy.cfg_writer import INCLUDE, restored
 from clinic.errors import RefusedError
 from clinic.facts import Facts, Interpreter, Self, Silence
 from clinic.model import Receipt
-from clinic.records import Records
+from clinic.records import Records, Transaction
 
 NAME = "fix-cfg"
 
@@ -119,12 +119,17 @@ def apply(plan: Draft, records: Records, venv: Path, look: Callable[[], Facts]) 
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
     with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof) as change:
-        for stray in plan.strays:
-            change.stash(stray)
-        change.write(plan.path, plan.data, mode=plan.mode)
+        write(plan, change)
         after = look()
         objection = unproved(after, plan.base)
         return (change.put_back() if objection else change.commit()), after, objection
+
+
+def write(plan: Draft, change: Transaction) -> None:
+    """The new file in its place, a stray one to the stash."""
+    for stray in plan.strays:
+        change.stash(stray)
+    change.write(plan.path, plan.data, mode=plan.mode)
 
 
 def unproved(after: Facts, base: Interpreter) -> str:
