@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from clinic.anatomy import laid
-from clinic.anatomy.layout import python_in
+from clinic.anatomy.layout import flavour_of_name, python_in
 from clinic.checks.base import FATAL, Check, Evidence, always
 from clinic.facts import Facts, Interpreter, Self, Silence, Starter
 from clinic.model import Cause, Severity
@@ -24,6 +24,8 @@ _IN_ORDER = (
 )
 HURT = frozenset(_IN_ORDER)
 """Damage to what `python` is or leads to: no text in pyvenv.cfg mends it."""
+OTHER_PYTHON = frozenset({"python-retargeted", "python-wrong-flavour"})
+"""Of these, what lets a python run that the packages are not for."""
 
 
 def starter(facts: Facts, name: str = "") -> Starter | None:
@@ -148,9 +150,9 @@ def retargeted(facts: Facts) -> Evidence:
 
 def wrong_flavour(facts: Facts) -> Evidence:
     """A python of another version, or of the other threading build, than the packages are for."""
-    if isinstance(facts.me, Self) and facts.flavour and facts.me.interpreter.flavour != facts.flavour:
-        return f"its python is {facts.me.interpreter.flavour}, its packages are for {facts.flavour}"
     python = starter(facts)
+    if isinstance(facts.me, Self) and facts.flavour and facts.me.interpreter.flavour != facts.flavour:
+        return f"{python_in(facts.venv)}: Python {facts.me.interpreter.flavour}; its packages are for {facts.flavour}"
     found = _other(facts, python.file.path.name) if python else None
     return (
         f"{_leading(python)}: Python {found.flavour}; its packages are for {facts.flavour}"
@@ -167,19 +169,30 @@ def aliases(facts: Facts) -> Evidence:
 def _astray(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.tree is None:
         return
-    for name in laid.names(facts.tree.creator, facts.flavour, facts.tree.platform):
-        each = starter(facts, name)
-        path = facts.tree.scripts / name
-        if name in {laid.plain(facts.tree.platform), "pythonw.exe"}:
-            continue
-        if each is None:
-            yield name, f"{path} is not there"
-        elif each.file.kind == "dangling-link":
-            yield name, f"{path} is a link to {each.file.target}, which leads nowhere"
-        elif each.program is None or each.program.format in {"empty", "text", "unknown"} or not each.runs_here:
-            yield name, f"{path} is {each.program or 'no file'}"
-        elif found := _other(facts, name):
-            yield name, f"{_leading(each)}: Python {found.flavour}"
+    there = [each.file.path.name for each in facts.tree.starters if _is_for_this(facts, each.file.path.name)]
+    first = {laid.plain(facts.tree.platform), "pythonw.exe"}
+    for name in dict.fromkeys([*laid.names(facts.tree.creator, facts.flavour, facts.tree.platform), *there]):
+        if name not in first and (what := _wrong_with(facts, name)):
+            yield name, what
+
+
+def _is_for_this(facts: Facts, name: str) -> bool:
+    """Whether a name promises no other version than the environment's: of another one, it may be anything."""
+    return flavour_of_name(name) in {None, facts.flavour}
+
+
+def _wrong_with(facts: Facts, name: str) -> str:
+    each = starter(facts, name)
+    if each is None:
+        return f"{facts.tree.scripts / name} is not there" if facts.tree else ""
+    if each.file.kind == "dangling-link":
+        return f"{each.file.path} is a link to {each.file.target}, which leads nowhere"
+    if each.program is None or each.program.format in {"empty", "text", "unknown"} or not each.runs_here:
+        return f"{each.file.path} is {each.program or 'no file'}"
+    if not each.mode & 0o111 and facts.tree and facts.tree.platform == "posix":
+        return f"{each.file.path} has lost its execute bit"
+    found = _other(facts, name)
+    return f"{_leading(each)}: Python {found.flavour}" if found else ""
 
 
 def _used(facts: Facts, name: str) -> str:

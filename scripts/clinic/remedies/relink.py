@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinic.anatomy import cfg as grammar
 from clinic.anatomy import laid, layout
 from clinic.anatomy.there import is_file, names_in, same
 from clinic.errors import RefusedError
@@ -61,22 +62,27 @@ def draft(facts: Facts, cfg: fix_cfg.Draft | None) -> Draft:
             f"No base interpreter (Python {facts.flavour or '?'}) is proven for {facts.venv}. Nothing was touched.",
             "invoke rebuild",
         )
-    steps = (*_interpreters(facts.venv, tree, base), *_lib64(tree, base))
+    steps = (*_interpreters(facts, tree, base), *_lib64(tree, base))
     return Draft(facts.venv, base, facts.search.proof, steps, cfg)
 
 
-def _interpreters(venv: Path, tree: Tree, base: Interpreter) -> Iterator[Step]:
+def _interpreters(facts: Facts, tree: Tree, base: Interpreter) -> Iterator[Step]:
     if tree.platform == "windows":
         return windows(tree, base.prefix, base.flavour, debug=base.executable.stem.endswith("_d"))
-    return posix_copies(venv, tree, base) if are_copies(tree) else posix_links(venv, tree, base)
+    lay = posix_copies if are_copies(facts, tree) else posix_links
+    return lay(facts.venv, tree, base)
 
 
 # POSIX
 
 
-def are_copies(tree: Tree) -> bool:
+def are_copies(facts: Facts, tree: Tree) -> bool:
     """Whether the creator copied the interpreter: one link among its names is enough to say no."""
-    return bool(tree.interpreters) and not any(file.kind in {"link", "dangling-link"} for file in tree.interpreters)
+    if any(file.kind in {"link", "dangling-link"} for file in tree.interpreters):
+        return False
+    raw = facts.cfg.raw if facts.cfg else None
+    told = (grammar.parse(raw).last("command") or "").split() if raw else []
+    return bool(tree.interpreters) or not {"--copies", "--always-copy"}.isdisjoint(told)
 
 
 def is_right(each: Starter, base: Interpreter) -> bool:
