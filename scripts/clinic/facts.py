@@ -99,6 +99,46 @@ class File:
 
 
 @dataclass(frozen=True)
+class Program:
+    """What kind of program a file is, by its first bytes."""
+
+    format: Literal["elf", "pe", "macho", "script", "text", "empty", "unknown"]
+    machines: tuple[str, ...] = ()
+    whole: bool = True
+    """False where the file ends before its own header says."""
+    subsystem: int = 0
+    """Windows: 2 for one with windows, 3 for one with a console."""
+
+    def __str__(self) -> str:
+        kinds = {"elf": "a program of Linux or BSD", "pe": "a program of Windows", "macho": "a program of macOS"}
+        kind = kinds.get(self.format, {"script": "a script", "text": "a text"}.get(self.format, "no program"))
+        return f"{kind} for {' and '.join(self.machines)}" if self.machines else kind
+
+
+@dataclass(frozen=True)
+class Starter:
+    """One name of the interpreter: where its links end, and what lies there."""
+
+    file: File
+    leads: tuple[Path, ...] = ()
+    """Each step of its links, itself excluded."""
+    loops: bool = False
+    own: bool = True
+    """Whether it ends in the environment: what lies outside is the base's business."""
+    mode: int = 0
+    """Permission bits of the file at the end."""
+    program: Program | None = None
+    """None where there is no regular file at the end, or one that may not be read."""
+    runs_here: bool = True
+    """False where a program of that kind can't run on this machine."""
+
+    @property
+    def end(self) -> Path:
+        """The last step."""
+        return self.leads[-1] if self.leads else self.file.path
+
+
+@dataclass(frozen=True)
 class CfgFile:
     """pyvenv.cfg as it lay on disk; `raw` holds at most CAP bytes of it."""
 
@@ -138,6 +178,10 @@ class Tree:
     scripts: Path
     site_packages: Path | None
     interpreters: tuple[File, ...] = ()
+    starters: tuple[Starter, ...] = ()
+    """The same names, each followed to its end."""
+    lib64: File | None = None
+    """The second name of `lib` that venv and uv make on 64-bit systems."""
     clues: tuple[Clue, ...] = ()
     creator: Creator = "unknown"
     copies: bool = False
@@ -240,6 +284,12 @@ class Facts:
     tree: Tree | None = None
     flavour: Flavour | None = None
     search: BaseSearch = field(default_factory=lambda: BaseSearch(None))
+    behind: tuple[tuple[str, Interpreter | Silence], ...] = ()
+    """Names of the interpreter that lead to another program than the base, and what that says, asked outside."""
+    relied: tuple[tuple[str, str], ...] = ()
+    """Names of the interpreter that are lost, and a console script that starts with each."""
+    foreign_extension: str = ""
+    """An extension module that no program of this machine can load; looked for only where the interpreter is hurt."""
     home: Home | None = None
     """None where the file has no `home`."""
     named: tuple[Named, ...] = ()

@@ -42,6 +42,11 @@ def _python_dangling(project: Project) -> None:
         python.symlink_to("/nowhere/bin/python3")
 
 
+def _cfg_and_python_lost(project: Project) -> None:
+    _python_dangling(project)
+    project.cfg.unlink()
+
+
 def _packages_gone(project: Project) -> None:
     site = project.site
     shutil.rmtree(site)
@@ -56,7 +61,8 @@ DAMAGES: tuple[tuple[Callable[[Project], None], str], ...] = (
     (_cfg_lost, "fix-cfg"),
     (_home_wrong, "fix-cfg"),
     (_cfg_blank, "fix-cfg"),
-    (_python_dangling, "rebuild"),
+    (_python_dangling, "relink"),
+    (_cfg_and_python_lost, "relink"),
     (_packages_gone, "reinstall"),
     (_all_gone, "rebuild"),
 )
@@ -176,7 +182,8 @@ def test_a_leftover_goes_on_the_way(project: Project) -> None:
 
 
 def test_without_rebuild_the_expensive_damage_stays(project: Project) -> None:
-    _python_dangling(project)
+    shutil.rmtree(project.venv)
+    project.venv.mkdir()
     before = fingerprint(project.venv)
     result = heal(project, rebuild=False)
     assert (result.outcome, result.exit_code, result.data["receipts"]) == ("sick", 1, [])

@@ -16,6 +16,7 @@ from clinic.checks import (
     place,
     scripts,
     start_up,
+    starters,
 )
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
@@ -24,7 +25,7 @@ from clinic.model import Finding, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
-    *interpreter.FILES,
+    *starters.CHECKS,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
     *cfg_keys.DUPLICATES,
@@ -32,7 +33,8 @@ CHECKS: tuple[Check, ...] = (
     *cfg_keys.CHECKS,
     *cfg_home.SPACING,
     *start_up.UNDECODABLE,
-    *interpreter.ANSWERS,
+    *starters.NAMES,
+    *interpreter.CHECKS,
     *cfg_keys.LEAKING,
     *packages.CHECKS,
     *start_up.CHECKS,
@@ -51,13 +53,14 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         evidence = check.look(facts)
         if evidence:
             lines = (evidence,) if isinstance(evidence, str) else evidence
+            cures = tuple(cure for cure in check.cured_by if cure not in check.withheld(facts))
             found[check.code] = Finding(
                 check.code,
                 check.severity(facts),
                 check.title,
                 lines,
                 check.causes(facts),
-                check.cured_by,
+                cures,
                 check.by_hand(facts),
             )
             explained |= check.explains & effects(facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clinic.checks import package_files
 from clinic.checks.base import Check, Evidence, always
 from clinic.checks.hurt import by_imports, explains_imports, needed, packages_of, singles, told, unimportable, weighed
+from clinic.checks.starters import OTHER_PYTHON
 from clinic.facts import Facts, Self
 from clinic.model import Severity
 
@@ -110,6 +111,6 @@ CHECKS = (
         not_importable,
         always("fatal"),
         REBUILD,
-        frozenset({"dist-missing", "dist-other-version", "site-packages-empty"}),
+        frozenset({"dist-missing", "dist-other-version", "site-packages-empty"}) | OTHER_PYTHON,
     ),
 )

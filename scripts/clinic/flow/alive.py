@@ -189,7 +189,8 @@ def _sick(who: Patient) -> tuple[Finding, ...]:
 
 
 def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
-    best = next((option.id for option in judge(who, who.look()).options if option.recommended), "diagnose")
     return Trouble(
-        wrong[0].code, f"The environment is the cause: {wrong[0].evidence[0]}.", f"{plan.command(best)}{who.flags}"
+        wrong[0].code,
+        f"The environment is the cause: {wrong[0].evidence[0]}.",
+        f"{plan.way_out(judge(who, who.look()).options)}{who.flags}",
     )

@@ -50,6 +50,7 @@ def _reinstall(case: Case) -> Result:
 
 CURES: Mapping[str, Cure] = {
     "fix-cfg": _by("fix_cfg"),
+    "relink": _by("relink"),
     "reinstall": _reinstall,
     "rebuild": _by("rebuild", offline=True),
 }

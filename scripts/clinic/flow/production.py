@@ -59,11 +59,10 @@ def _refuse_makeshift(who: Patient) -> None:
     diagnosis = judge(who, who.look())
     if diagnosis.sick:
         first = next(finding for finding in diagnosis.findings if finding.severity != "advice")
-        best = next((option.id for option in diagnosis.options if option.recommended), "diagnose")
         raise RefusedError(
             first.code,
             f"The environment is not healthy: {first.evidence[0]}. Nothing was changed.",
-            f"{plan.command(best)}{who.flags}",
+            f"{plan.way_out(diagnosis.options)}{who.flags}",
         )
 
 

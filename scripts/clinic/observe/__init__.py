@@ -15,10 +15,11 @@ from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
 from clinic.observe import bytecode
-from clinic.observe.base import Search, flavour_of, search
+from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.escape import escape_of
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
+from clinic.observe.starters import foreign_extension, relied
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
@@ -66,6 +67,9 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         flavour=flavour,
         locked=pins,
         search=found,
+        behind=tuple(behind(hunt, found.base)),
+        relied=tuple(relied(tree, flavour)),
+        foreign_extension=foreign_extension(venv, tree),
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),

@@ -13,7 +13,7 @@ from clinic.anatomy.cfg_writer import INCLUDE, restored
 from clinic.errors import RefusedError
 from clinic.facts import Facts, Interpreter, Self, Silence
 from clinic.model import Receipt
-from clinic.records import Records
+from clinic.records import Records, Transaction
 from clinic.remedies import remembered
 
 NAME = "fix-cfg"
@@ -134,12 +134,17 @@ def apply(
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
     with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof, **damage) as change:
-        for stray in plan.strays:
-            change.stash(stray)
-        change.write(plan.path, plan.data, mode=plan.mode)
+        write(plan, change)
         after = look()
         objection = unproved(after, plan.base, packages_hurt)
         return (change.put_back() if objection else change.commit()), after, objection
+
+
+def write(plan: Draft, change: Transaction) -> None:
+    """The new file in its place, a stray one to the stash."""
+    for stray in plan.strays:
+        change.stash(stray)
+    change.write(plan.path, plan.data, mode=plan.mode)
 
 
 def unproved(after: Facts, base: Interpreter, packages_hurt: Callable[[], bool]) -> str:
