@@ -17,7 +17,7 @@ FLOORS = (
     {"flow"},
     {"checks", "remedies", "observe", "service", "checklist", "bug"},
     {"plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings", "proc", "fs", "drift"},
-    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode"},
+    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode", "probe_hook"},
 )
 MODULES = sorted(CLINIC.rglob("*.py"))
 

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinic.facts import Interpreter
+from clinic.flow.case import Wish
+from clinic.flow.healing import heal
 from clinic.flow.patient import judge
 from clinic.flow.patient import patient as patient_of
 from clinic.flow.reinstalling import reinstall
@@ -17,10 +19,10 @@ from clinic.flow.repair import undo
 from clinic.model import Diagnosis, Result
 from clinic.settings import Settings
 from tests.real.creators import VENV, Creator, bases, creators, uv
+from tests.real.package_wounds import PACKAGE_WOUNDS, PackageWound
 from tests.real.packed import PackedWard, settings_around, site_of
 from tests.real.patients import Patient, fingerprint
 from tests.real.visits import codes, name_of, summary
-from tests.real.wounds_of_packages import PACKAGE_WOUNDS, PackageWound
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's"),
@@ -34,13 +36,13 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> PackedWard:
     return PackedWard(tmp_path_factory.mktemp("packed").resolve())
 
 
-def turns(share: int = 1) -> list[tuple[PackageWound, Interpreter, Creator]]:
-    """Every wound with `share` pairs of creator and interpreter that take turns."""
+def turns(cure: str) -> list[tuple[PackageWound, Interpreter, Creator]]:
+    """Every wound that this cures, with creators and interpreters that take turns."""
     makers, pythons = creators(), bases()
     return [
-        (wound, pythons[(number + more * 3) % len(pythons)], makers[(number * 2 + more) % len(makers)])
+        (wound, pythons[number % len(pythons)], makers[number * 2 % len(makers)])
         for number, wound in enumerate(PACKAGE_WOUNDS)
-        for more in range(share)
+        if wound.cure == cure
     ]
 
 
@@ -59,8 +61,10 @@ def others(found: dict[str, tuple[object, ...]], wound_of: frozenset[str]) -> di
         "spaces-one": ("/spaces/one", "/spaces_one-"),
         "extra": ("/extra/", "/extra-", "bin/extra"),
         "helper": ("/helper.py", "/helper-"),
+        "pip": ("/pip/", "/pip-", "bin/pip"),
+        "editable": ("editable",),
     }
-    parts = [part for name in wound_of for part in mine[name]] + ["~", ".pth", "__pycache__"]
+    parts = [part for name in wound_of for part in mine[name]] + ["~", ".pth", "/sitecustomize", "__pycache__"]
     return {name: what for name, what in found.items() if what[1] and not any(part in f"/{name}" for part in parts)}
 
 
@@ -74,7 +78,7 @@ def base_site(base: Interpreter) -> dict[str, int]:
     return {str(path.relative_to(site)): path.lstat().st_size for path in site.glob("*") if path.name != "__pycache__"}
 
 
-@pytest.mark.parametrize(("wound", "base", "creator"), turns(), ids=name_of)
+@pytest.mark.parametrize(("wound", "base", "creator"), turns("reinstall"), ids=name_of)
 def test_a_wound_is_named_cured_and_taken_back(
     packed: PackedWard, tmp_path: Path, wound: PackageWound, base: Interpreter, creator: Creator
 ) -> None:
@@ -100,6 +104,25 @@ def test_a_wound_is_named_cured_and_taken_back(
     assert cure(told, [wound.code], packed, base).outcome == "unchanged"
     assert not list(patient.venv.parent.glob(".clinic-new-*"))
 
+    assert undo(told).exit_code == 0
+    assert fingerprint(patient.venv) == wounded
+
+
+@pytest.mark.parametrize(("wound", "base", "creator"), turns("rebuild"), ids=name_of)
+def test_a_wound_that_a_rebuild_cures_is_taken_back_too(
+    packed: PackedWard, tmp_path: Path, wound: PackageWound, base: Interpreter, creator: Creator
+) -> None:
+    patient = packed.patient(creator, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    wound.inflict(patient)
+    wounded, base_before = fingerprint(patient.venv), base_site(base)
+    found = looked(told).findings
+    assert [(finding.code, finding.severity) for finding in found] == [(wound.code, wound.severity)], found
+    done = heal(told, None, Wish(wheelhouse=str(packed.stock(base).folder)))
+    assert [receipt.remedy for receipt in done.data["receipts"]] == ["rebuild"], done
+    assert codes(done.data["after"]) == []
+    assert codes(looked(told)) == []
+    assert base_site(base) == base_before
     assert undo(told).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 

@@ -14,7 +14,7 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
-from clinic.observe import bytecode
+from clinic.observe import bytecode, hooks
 from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
@@ -53,6 +53,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     found = search(hunt, cfg, base)
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
+    answer = me()
+    was_run = answer is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
     return Facts(
         venv=venv,
         root=root.kind,
@@ -65,7 +67,9 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
-        me=me(),
+        me=answer,
+        hooks=hooks.culprits(hunt, answer) if was_run else (),
+        base_fails=hooks.base_that_fails(hunt, answer, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=cached()),
         wants_system_site=wants_system_site,
         now=time.time(),
