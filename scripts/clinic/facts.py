@@ -93,6 +93,15 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A variable of the person's shell, and what it does to what they type."""
+
+    name: str
+    value: str
+    does: str
+
+
+@dataclass(frozen=True)
 class File:
     """One directory entry, as lstat saw it."""
 
@@ -219,6 +228,7 @@ class Facts:
     """None where it was not asked: another platform's environment, or nothing there to ask."""
     hooks: tuple[Hook, ...] = ()
     """Start-up files that raise, end the interpreter or keep it waiting."""
+    variables: tuple[Variable, ...] = ()
     base_fails: str = ""
     """Why the base does not start, where that is why the environment's python does not."""
     locked: tuple[tuple[str, str], ...] = ()

@@ -6,21 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from clinic.facts import Interpreter
 from clinic.flow.case import Wish
 from clinic.flow.healing import heal
-from clinic.flow.patient import judge
-from clinic.flow.patient import patient as patient_of
 from clinic.flow.reinstalling import reinstall
 from clinic.flow.repair import undo
-from clinic.model import Diagnosis, Result
+from clinic.model import Result
 from clinic.settings import Settings
 from tests.real.creators import VENV, Creator, bases, creators, uv
 from tests.real.package_wounds import PACKAGE_WOUNDS, PackageWound
-from tests.real.packed import PackedWard, settings_around, site_of
+from tests.real.packed import PackedWard, looked, settings_around, site_of
 from tests.real.patients import Patient, fingerprint
 from tests.real.visits import codes, name_of, summary
 
@@ -28,12 +24,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's"),
     pytest.mark.skipif(not uv(), reason="packages are installed by uv here"),
 ]
-
-
-@pytest.fixture(scope="session")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> PackedWard:
-    """The one ward of this worker process."""
-    return PackedWard(tmp_path_factory.mktemp("packed").resolve())
 
 
 def turns(cure: str) -> list[tuple[PackageWound, Interpreter, Creator]]:
@@ -44,12 +34,6 @@ def turns(cure: str) -> list[tuple[PackageWound, Interpreter, Creator]]:
         for number, wound in enumerate(PACKAGE_WOUNDS)
         if wound.cure == cure
     ]
-
-
-def looked(told: Settings, *, deep: bool = True) -> Diagnosis:
-    """What a look finds."""
-    who = patient_of(told)
-    return judge(who, who.look(deep=deep))
 
 
 def others(found: dict[str, tuple[object, ...]], wound_of: frozenset[str]) -> dict[str, tuple[object, ...]]:
@@ -119,7 +103,8 @@ def test_a_wound_that_a_rebuild_cures_is_taken_back_too(
     found = looked(told).findings
     assert [(finding.code, finding.severity) for finding in found] == [(wound.code, wound.severity)], found
     done = heal(told, None, Wish(wheelhouse=str(packed.stock(base).folder)))
-    assert [receipt.remedy for receipt in done.data["receipts"]] == ["rebuild"], done
+    assert summary(done) == ("cured", 0), done
+    assert [receipt.remedy for receipt in done.data["receipts"]] == ["rebuild"]
     assert codes(done.data["after"]) == []
     assert codes(looked(told)) == []
     assert base_site(base) == base_before
@@ -132,32 +117,6 @@ def test_a_healthy_environment_has_no_findings(packed: PackedWard, tmp_path: Pat
     for base in bases():
         patient = packed.patient(creator, base)
         assert looked(settings_around(tmp_path, patient, packed.stock(base))).findings == ()
-
-
-def _apart(pair: tuple[PackageWound, PackageWound]) -> bool:
-    one, other = pair
-    return one.code != other.code and not one.of & other.of and "helper" not in one.of | other.of
-
-
-@given(pair=st.tuples(st.sampled_from(PACKAGE_WOUNDS), st.sampled_from(PACKAGE_WOUNDS)).filter(_apart))
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
-def test_two_wounds_are_named_apart_and_cured_together(
-    packed: PackedWard, tmp_path: Path, pair: tuple[PackageWound, PackageWound]
-) -> None:
-    base = bases()[-1]
-    patient = packed.patient(VENV, base)
-    told = settings_around(tmp_path, patient, packed.stock(base))
-    for wound in pair:
-        wound.inflict(patient)
-    wounded = fingerprint(patient.venv)
-    both = sorted(wound.code for wound in pair)
-    assert sorted(codes(looked(told))) == both
-    done = cure(told, both, packed, base)
-    assert summary(done) == ("cured", 0), (pair, done)
-    assert codes(done.data["after"]) == []
-    assert others(fingerprint(patient.venv), pair[0].of | pair[1].of) == others(wounded, pair[0].of | pair[1].of)
-    assert undo(told).exit_code == 0
-    assert fingerprint(patient.venv) == wounded
 
 
 def test_a_file_of_ones_own_in_a_package_survives(packed: PackedWard, tmp_path: Path) -> None:

@@ -127,13 +127,22 @@ def test_it_ends_a_stopgap(project: Project) -> None:
 
 
 def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> None:
-    """A cfg from evidence is written and put back: what is installed does not import on any base."""
+    """A cfg from evidence is written and put back: machine code that does not load speaks against the base."""
     project.cfg.unlink()
-    (project.site / "tinybridge" / "__init__.py").write_text("raise RuntimeError('torn')\n", encoding="utf-8")
+    text = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
+    (project.site / "tinybridge" / "__init__.py").write_text(text, encoding="utf-8")
     result = heal(project)
     assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "restored"), ("rebuild", "done")]
     assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
     assert any("not-proved" in note for note in result.notes)
+
+
+def test_what_else_is_broken_speaks_not_against_the_file(project: Project) -> None:
+    project.cfg.unlink()
+    (project.site / "tinybridge" / "__init__.py").write_text("raise RuntimeError('torn')\n", encoding="utf-8")
+    result = heal(project)
+    assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "done"), ("reinstall", "done")]
+    assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
 
 
 def test_without_rebuild_the_expensive_damage_stays(project: Project) -> None:

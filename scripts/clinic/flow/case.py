@@ -109,6 +109,9 @@ class Case:
         self.receipts += done
         self.notes += result.notes
         self.errors += result.errors
+        if any(receipt.outcome == "done" for receipt in done):
+            # What could not be proved while something else was broken may be now; the rounds are counted.
+            self.spent.clear()
         if result.exit_code or not done:
             self.spent.add(remedy)
         # A first environment is named for its interpreter: it may lie elsewhere than was thought.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
+from clinic.observe.variables import derailing
 
 
 def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
@@ -30,12 +31,14 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     wants_system_site: bool | None = None,
     run: interpreters.Runner = proc.run,
     deep: bool = False,
+    environ: Mapping[str, str] | None = None,
     say: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
-    it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
+    it is to try, `locked` tells which distributions an environment of its flavour must hold, `environ` holds the
+    variables of the person's shell. With `deep`, every file
     is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
     """
     root = look_at_root(venv)
@@ -72,6 +75,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         base_fails=hooks.base_that_fails(hunt, answer, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=cached()),
         wants_system_site=wants_system_site,
+        variables=derailing(venv, tree, found.base, environ or {}),
         now=time.time(),
     )
 
