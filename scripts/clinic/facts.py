@@ -85,6 +85,23 @@ class Self:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """A file that python runs as it starts, and what goes wrong with it."""
+
+    path: Path
+    told: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the person's shell, and what it does to what they type."""
+
+    name: str
+    value: str
+    does: str
+
+
+@dataclass(frozen=True)
 class File:
     """One directory entry, as lstat saw it."""
 
@@ -297,6 +314,11 @@ class Facts:
     """Whether the path that its scripts record is this environment, by whatever spelling."""
     me: Self | Silence | None = None
     """None where it was not asked: another platform's environment, or nothing there to ask."""
+    hooks: tuple[Hook, ...] = ()
+    """Start-up files that raise, end the interpreter or keep it waiting."""
+    variables: tuple[Variable, ...] = ()
+    base_fails: str = ""
+    """Why the base does not start, where that is why the environment's python does not."""
     locked: tuple[tuple[str, str], ...] = ()
     packages: Packages | None = None
     """None where nothing was looked at beyond the names of the dist-info folders."""

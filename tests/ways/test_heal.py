@@ -133,12 +133,13 @@ def test_it_ends_a_stopgap(project: Project) -> None:
 
 
 TORN = "raise RuntimeError('torn')\n"
+ALIEN = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
 
 
 def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> None:
-    """A cfg from evidence is written and put back: what is installed does not import, and no record says why."""
+    """A cfg from evidence is written and put back: machine code that does not load speaks against the base."""
     project.cfg.unlink()
-    (project.site / "tinybridge" / "__init__.py").write_text(TORN, encoding="utf-8")
+    (project.site / "tinybridge" / "__init__.py").write_text(ALIEN, encoding="utf-8")
     for records in project.site.glob("tinybridge-*.dist-info/RECORD"):
         lines = records.read_text("utf-8").splitlines()
         records.write_text(

@@ -17,6 +17,7 @@ from clinic.checks import (
     scripts,
     start_up,
     starters,
+    variables,
 )
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
@@ -26,13 +27,14 @@ from clinic.model import Finding, Verdict
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
     *starters.CHECKS,
+    *start_up.BASE,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
     *cfg_keys.DUPLICATES,
     *cfg_home.CHECKS,
     *cfg_keys.CHECKS,
     *cfg_home.SPACING,
-    *start_up.UNDECODABLE,
+    *start_up.STARTING,
     *starters.NAMES,
     *interpreter.CHECKS,
     *cfg_keys.LEAKING,
@@ -40,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     *start_up.CHECKS,
     *scripts.CHECKS,
     *escape.CHECKS,
+    *variables.CHECKS,
 )
 
 

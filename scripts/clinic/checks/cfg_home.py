@@ -158,7 +158,7 @@ def _home_check(
     look: Callable[[Facts], Evidence],
     least: Callable[[Facts], Severity] = _masked,
 ) -> Check:
-    return Check(code, title, look, least, FIX, _UNREADABLE, causes.of_wrong_home, DEAD)
+    return Check(code, title, look, least, FIX, _UNREADABLE | {"base-broken"}, causes.of_wrong_home, DEAD)
 
 
 def decoy(facts: Facts) -> Evidence:

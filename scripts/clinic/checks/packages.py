@@ -74,8 +74,9 @@ def unmet(facts: Facts) -> list[tuple[str, str]]:
 
 
 def pip_broken(facts: Facts) -> Evidence:
-    """A pip that is half gone."""
-    return packages_of(facts).pip or None
+    """A pip that is half gone; less one that is there twice: that explains it."""
+    seen = packages_of(facts)
+    return None if "pip" in seen.duplicates else seen.pip or None
 
 
 def _pip_counts(facts: Facts) -> Severity:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic.anatomy import lock
-from clinic.checks import concerned
+from clinic.checks import concerned, examine
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts, Self
 from clinic.flow.patient import Patient, as_data, judge, patient
@@ -72,7 +72,7 @@ class _Run:
             return self._nothing(before)
         if dry_run:
             return self._planned(before, chosen)
-        receipt, after = self._cured(facts, before, chosen, codes)
+        receipt, after = self._cured(facts, chosen, codes)
         now = judge(self.who, after)
         data = {"before": as_data(before), "after": as_data(now), "receipts": [receipt]}
         return Result(remedy.NAME, "sick" if now.sick else "cured", int(now.sick), data, notes=tuple(self.notes))
@@ -91,16 +91,14 @@ class _Run:
         left = [f for f in before.findings if f.severity != "advice" and remedy.NAME not in f.cured_by]
         return Result(remedy.NAME, "planned", int(bool(left)), data, notes=tuple(self.notes))
 
-    def _cured(
-        self, facts: Facts, before: Diagnosis, chosen: Prescription, codes: Sequence[str]
-    ) -> tuple[Receipt, Facts]:
+    def _cured(self, facts: Facts, chosen: Prescription, codes: Sequence[str]) -> tuple[Receipt, Facts]:
         """Fetch before anything is touched, where the environment's python can say what fits; else after surgery."""
         draft = chosen.draft
         for left in staging.leftovers(draft.venv, self.who.records.folder):
             staging.discard(left)
         place = staging.begin(draft.venv, self.who.records.folder) if draft.names else None
         try:
-            early = place is not None and _is_itself(facts)
+            early = _is_itself(facts)
             prefix = self._fetched(facts, chosen, place) if place and early else None
             with self.who.records.transaction(remedy.NAME, draft.venv, distributions=sorted(draft.names)) as change:
                 remedy.operate(draft, change)
@@ -112,7 +110,7 @@ class _Run:
                     remedy.replace(draft, prefix, change)
                 self.shown.step("Looking again")
                 after = self.who.look(deep=bool(_SEEN_DEEP.intersection(codes)))
-                self._must_hold(before, after, codes, draft.names)
+                self._must_hold(after, codes, draft.names, was_itself=early)
                 return change.commit(), after
         finally:
             if place:
@@ -156,14 +154,12 @@ class _Run:
             staging.discard(place.folder / "prefix")
             return remedy.fetch(chosen.draft, again, place.folder, self.shown.detail)
 
-    def _must_hold(self, before: Diagnosis, after: Facts, codes: Iterable[str], names: frozenset[str]) -> None:
+    def _must_hold(self, after: Facts, codes: Iterable[str], names: frozenset[str], *, was_itself: bool) -> None:
         """Raise FailedError (and so have everything put back) where what was to be cured is still there.
 
-        Where nothing was installed, a python that another fatal damage keeps from being itself is not held against
-        the surgery: what kept it from starting may have to go first, so that the other damage can be cured.
+        A python that did not start as its own before may still not, where another damage is seen to be why.
         """
-        other = any(finding.severity == "fatal" and finding.code not in codes for finding in before.findings)
-        if not _is_itself(after) and (names or not other):
+        if not _is_itself(after) and (was_itself or not _has_another_reason(after)):
             raise _not_held("the environment's python no longer starts as its own", self.who)
         for code in codes:
             still = [name for name in concerned.distributions(code, after) if name in names]
@@ -181,6 +177,10 @@ def _not_held(why: str, who: Patient) -> FailedError:
 
 def _is_itself(facts: Facts) -> bool:
     return isinstance(facts.me, Self) and facts.me.is_itself
+
+
+def _has_another_reason(facts: Facts) -> bool:
+    return any(f.severity == "fatal" and remedy.NAME not in f.cured_by for f in examine(facts))
 
 
 def _chosen(findings: Sequence[Finding], only: Sequence[str]) -> list[Finding]:
