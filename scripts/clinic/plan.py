@@ -17,6 +17,15 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("mends pyvenv.cfg only, not packages or the interpreter",),
     ),
     Option(
+        "rescript",
+        recommended=False,
+        keeps_packages=True,
+        needs_network=False,
+        estimate_seconds=1.0,
+        advantages=("keeps every package", "needs no network", "undone by one command"),
+        disadvantages=("mends the paths in scripts and activation only, not packages or the interpreter",),
+    ),
+    Option(
         "reinstall",
         recommended=False,
         keeps_packages=True,
@@ -47,8 +56,8 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("a stopgap: the environment stays as sick as it is",),
     ),
 )
-_ORDER = ("fix-cfg", "reinstall", "rebuild")
-_COMMANDS = {"reinstall": "heal --no-rebuild"}
+_ORDER = ("fix-cfg", "rescript", "reinstall", "rebuild")
+_COMMANDS = {"rescript": "heal --no-rebuild", "reinstall": "heal --no-rebuild"}
 """What is typed for a remedy that is no command of its own."""
 
 
@@ -67,6 +76,7 @@ def options(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[Option,
     best = recommended(findings, base_known=base_known)
     possible = {
         "fix-cfg": base_known and any("fix-cfg" in finding.cured_by for finding in findings),
+        "rescript": any("rescript" in finding.cured_by for finding in findings),
         "reinstall": any("reinstall" in finding.cured_by for finding in findings),
         "rebuild": any("rebuild" in finding.cured_by for finding in findings),
         "unblock": any(finding.severity == "fatal" for finding in findings),

@@ -17,7 +17,7 @@ FLOORS = (
     {"flow"},
     {"checks", "remedies", "observe", "service", "checklist", "bug"},
     {"plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings", "proc", "fs", "drift"},
-    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode"},
+    {"model", "facts", "package_facts", "place_facts", "errors", "probe", "probe_bytecode"},
 )
 MODULES = sorted(CLINIC.rglob("*.py"))
 
@@ -62,7 +62,7 @@ def test_imports_run_only_down(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((CLINIC / "checks").glob("*.py")), ids=dotted)
 def test_checks_cannot_touch_the_world(path: Path) -> None:
-    allowed = {"model", "facts", "package_facts", "anatomy", "checks"}
+    allowed = {"model", "facts", "package_facts", "place_facts", "anatomy", "checks"}
     assert {room(name) for name in imported(path)} <= allowed
     outside = {"subprocess", "pathlib", "shutil", "io", "tempfile", "socket", "psutil", "requests"}
     assert not {name.split(".")[0] for name in all_imports(path)} & outside

@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from clinic.checks import cfg_form, cfg_home, cfg_keys, cfg_text, interpreter, packages, place, scripts, start_up
+from clinic.checks import (
+    cfg_form,
+    cfg_home,
+    cfg_keys,
+    cfg_text,
+    interpreter,
+    location,
+    packages,
+    place,
+    scripts,
+    start_up,
+)
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
 from clinic.facts import Facts
@@ -13,6 +24,7 @@ from clinic.model import Finding, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
+    *location.CHECKS,
     *interpreter.FILES,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
@@ -26,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     *packages.CHECKS,
     *start_up.CHECKS,
     *scripts.CHECKS,
+    *location.OF_SCRIPTS,
 )
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from clinic import interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
-from clinic.anatomy.there import exists, same
+from clinic.anatomy.there import exists
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
 from clinic.observe import bytecode
 from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
+from clinic.observe.places import is_here, read_places
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
@@ -64,9 +65,10 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         search=found,
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
-        recorded_is_here=_is_here(tree.recorded_path, venv),
+        recorded_is_here=is_here(tree.recorded_path, venv),
         me=me(),
         packages=replace(packages, bytecode=cached()),
+        places=read_places(venv, tree, packages),
         wants_system_site=wants_system_site,
         now=time.time(),
     )
@@ -124,10 +126,3 @@ def _why_not(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, python: Path)
     if file.file.kind == "other" or file.error == ENDLESS or (file.stray and file.stray.kind == "other"):
         return f"was not run: {layout.CFG} is a device or pipe, and it would wait for that for ever"
     return ""
-
-
-def _is_here(recorded: str | None, venv: Path) -> bool:
-    """An unknown record, and one that can't be looked up on this platform, is no evidence of a move."""
-    if recorded is None or not Path(recorded).is_absolute():
-        return True
-    return os.path.normpath(recorded) == os.path.normpath(venv) or same(Path(recorded), venv)
