@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,8 @@ from clinic.observe.scripts import LAUNCHER_LIMIT, interpreter_of
 _SECONDS = 30.0
 _ASK = b"import os, sys\nsys.stdout.write(ascii(os.path.realpath(sys.prefix)))\n"
 """What is run in the place of a script: nobody's own code, and no word but ASCII on a pipe."""
-_TRAMPOLINE_END = b"' '''\n"
+_TRAMPOLINE = 3
+"""Lines that the detour over a shell takes."""
 
 
 def unproved(after: Facts, scripts: Sequence[Path], folder: Path) -> str:
@@ -54,10 +56,13 @@ def _not_started(venv: Path, scripts: Sequence[Path], folder: Path) -> str:
     return ""
 
 
+_OPTIONS = re.compile(rb"((?:python|pypy)[^/\\\s\"']*[\"']?)[ \t]+-[^\"\n]*?(?=[ \t]*(?:\"\$0\"|\r?\Z))")
+"""What stands behind the path: with `-E` or `-I` a probe would write bytecode, whatever the variables say."""
+
+
 def _head(data: bytes) -> bytes:
-    """All that comes before the script itself."""
-    data = data[:LAUNCHER_LIMIT]
-    first, end, rest = data.partition(b"\n")
-    if rest.startswith(b"'''exec' ") and _TRAMPOLINE_END in rest:
-        return first + end + rest[: rest.index(_TRAMPOLINE_END)] + _TRAMPOLINE_END
-    return first + b"\n"
+    """All that comes before the script itself, less the options of the interpreter."""
+    lines = data[:LAUNCHER_LIMIT].split(b"\n", _TRAMPOLINE)
+    if len(lines) > _TRAMPOLINE and lines[1].startswith(b"'''exec' "):
+        return b"\n".join([lines[0], _OPTIONS.sub(rb"\1", lines[1]), lines[2], b""])
+    return _OPTIONS.sub(rb"\1", lines[0]) + b"\n"
