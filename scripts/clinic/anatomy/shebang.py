@@ -75,7 +75,7 @@ def obstacle(data: bytes, limit: int) -> Obstacle:
     line = data.partition(b"\n")[0]
     if data.startswith(b"MZ") or not (named := _of_line(_text(line[2:]).strip())):
         return ""
-    if re.search(r"\s", named):
+    if re.search(r"[ \t]", named):
         return "blank"
     return "too-long" if len(line) > limit else ""
 

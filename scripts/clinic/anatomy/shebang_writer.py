@@ -13,7 +13,7 @@ from clinic.anatomy.shebang import LAUNCHER
 
 SAFE_LENGTH = 127
 _TRAMPOLINE = re.compile(
-    rb"#![ \t]*\S*/(?:ba)?sh\r?\n'''exec' (?:\"[^\"\n]+\"|(?:'[^'\n]*'(?:\"'\"')?)+|[^\s\"']+) "
+    rb"#![ \t]*\S*/(?:ba)?sh\r?\n'''exec' (?:\"[^\"\n]+\"|'[^'\n]*'(?:\"'\"'[^'\n]*')*|[^\s\"']+) "
     rb"(?P<options>[^\n]*?)\"\$0\" \"\$@\"\r?\n' '''(?P<end>\r?\n)"
 )
 _DIRECT = re.compile(rb"#!(?P<blank>[ \t]*)[^\n]*[/\\](?:python|pypy)[^/\\\s\"]*(?P<options>[^\r\n]*)(?P<end>\r?\n|\Z)")
