@@ -144,4 +144,4 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
 
 def _why(best: str, findings: tuple[Finding, ...]) -> str:
     codes = ", ".join(finding.code for finding in findings if best in finding.cured_by)
-    return f"cures {codes}" + (" and keeps every package" if best == "fix-cfg" else "")
+    return f"cures {codes}" + (" and keeps every package" if best in {"fix-cfg", "rescript"} else "")

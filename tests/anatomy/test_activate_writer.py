@@ -111,7 +111,7 @@ def test_a_shell_reads_what_was_written(tmp_path: Path, old: str, new: str) -> N
     path = tmp_path / "activate"
     path.write_text(told, encoding="utf-8")
     done = subprocess.run(
-        ["sh", "-c", '. "$0"; printf %s "$VIRTUAL_ENV"', path], capture_output=True, check=True, timeout=20
+        ["/bin/sh", "-c", '. "$0"; printf %s "$VIRTUAL_ENV"', path], capture_output=True, check=True, timeout=20
     )
     assert done.stdout.decode("utf-8") == now
     assert was == now or f" {shlex.quote(was)} " not in told
