@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from clinic.package_facts import Packages
+from clinic.place_facts import Places
 
 Platform = Literal["posix", "windows"]
 Kind = Literal["missing", "file", "directory", "link", "dangling-link", "other", "unreadable"]
@@ -323,6 +324,8 @@ class Facts:
     packages: Packages | None = None
     """None where nothing was looked at beyond the names of the dist-info folders."""
     escape: Escape | None = None
+    places: Places = field(default_factory=Places)
+    """What its own files name: where it lies, what its scripts start with, where editable projects are."""
     wants_system_site: bool | None = None
     """The intended system-site choice where something knows it."""
     now: float = 0.0

@@ -20,6 +20,8 @@ class Installed:
     """Files that RECORD lists with a hash and that are not there; relative to site-packages, as in RECORD."""
     altered: tuple[str, ...] = ()
     """Files whose content is not the recorded one: those of another size, and with `deep` all others too."""
+    scripts: tuple[str, ...] = ()
+    """Its files in the scripts folder, by name."""
     scripts_missing: tuple[str, ...] = ()
     scripts_stale: tuple[tuple[str, str], ...] = ()
     """Console scripts, and the interpreter of another place that they name."""

@@ -27,6 +27,15 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("mends the interpreter and pyvenv.cfg only, not packages", "needs a base of the same version"),
     ),
     Option(
+        "rescript",
+        recommended=False,
+        keeps_packages=True,
+        needs_network=False,
+        estimate_seconds=1.0,
+        advantages=("keeps every package", "needs no network", "undone by one command"),
+        disadvantages=("mends the paths in scripts and activation only, not packages or the interpreter",),
+    ),
+    Option(
         "reinstall",
         recommended=False,
         keeps_packages=True,
@@ -57,11 +66,11 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("a stopgap: the environment stays as sick as it is",),
     ),
 )
-_ORDER = ("fix-cfg", "relink", "reinstall", "rebuild")
+_ORDER = ("fix-cfg", "relink", "rescript", "reinstall", "rebuild")
 _NEED_BASE = frozenset({"fix-cfg", "relink"})
 _COVERS = {"relink": frozenset({"fix-cfg"})}
 """Laying the interpreter anew writes pyvenv.cfg too: what that would cure needs no step of its own then."""
-_COMMANDS = {"relink": "heal --no-rebuild", "reinstall": "heal --no-rebuild"}
+_COMMANDS = {"relink": "heal --no-rebuild", "rescript": "heal --no-rebuild", "reinstall": "heal --no-rebuild"}
 """What is typed for a remedy that is no command of its own."""
 _COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
 _KEEPS = frozenset(option.id for option in _TRADE_OFFS if option.keeps_packages)

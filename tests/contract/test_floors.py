@@ -20,7 +20,7 @@ FLOORS = (
         *("plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings"),
         *("proc", "fs", "drift", "changes"),
     },
-    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode", "probe_hook"},
+    {"model", "facts", "package_facts", "place_facts", "errors", "probe", "probe_bytecode", "probe_hook"},
 )
 MODULES = sorted(CLINIC.rglob("*.py"))
 
@@ -65,7 +65,7 @@ def test_imports_run_only_down(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((CLINIC / "checks").glob("*.py")), ids=dotted)
 def test_checks_cannot_touch_the_world(path: Path) -> None:
-    allowed = {"model", "facts", "package_facts", "anatomy", "checks"}
+    allowed = {"model", "facts", "package_facts", "place_facts", "anatomy", "checks"}
     assert {room(name) for name in imported(path)} <= allowed
     outside = {"subprocess", "pathlib", "shutil", "io", "tempfile", "socket", "psutil", "requests"}
     assert not {name.split(".")[0] for name in all_imports(path)} & outside

@@ -105,15 +105,41 @@ def locate(root: Path, configured: Path | None) -> Path | None:
     without an environment in it counts only if none does.
     """
     if configured is not None:
-        return configured
+        return redirected(configured)
     places = candidates(root)
     for candidate in places:
-        if has_environment(candidate):
-            return candidate
+        if has_environment(followed := redirected(candidate)):
+            return followed
     for candidate in places:
         if os.path.lexists(candidate):
             return candidate
     return None
+
+
+_PATH_LIMIT = 4096
+
+
+def named_in_file(path: Path) -> Path | None:
+    """The folder that a file in an environment's place names (PEP 832); None where it names none.
+
+    One line of UTF-8, blanks around it left out; what is relative is so to the folder of the file.
+    """
+    if not is_file(path):
+        return None
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_PATH_LIMIT).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not text.isprintable() or not text:
+        return None
+    return Path(os.path.normpath(path.parent / text))
+
+
+def redirected(path: Path) -> Path:
+    """Where an environment really is: what a file in its place names, if that is there; else the path itself."""
+    named = named_in_file(path)
+    return named if named is not None and has_environment(named) else path
 
 
 def candidates(root: Path) -> list[Path]:

@@ -6,11 +6,16 @@ than the kernel takes, goes behind `'''exec'`, in double quotes by pip and in si
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from clinic.place_facts import Obstacle
+
 HEAD = 2048
-_EXEC = re.compile(rb"'''exec' (?:\"(?P<double>[^\"\n]+)\"|'(?P<single>[^'\n]+)'|(?P<bare>[^\s\"']+)) ")
+_SINGLE = rb"'[^'\n]*'(?:\"'\"'[^'\n]*')*"
+_EXEC = re.compile(rb"'''exec' (?P<word>\"[^\"\n]+\"|" + _SINGLE + rb"|[^\s\"']+) ")
+_LINE = re.compile(r"(?P<path>.*[/\\](?:python|pypy)[^/\\\s\"]*)(?P<rest>.*)\Z", re.DOTALL)
 
 
 def interpreter_named(data: bytes) -> str:
@@ -22,11 +27,21 @@ def interpreter_named(data: bytes) -> str:
     first, _, rest = data.partition(b"\n")
     words = _text(first[2:]).strip()
     if _plain(words) in {"sh", "bash"} and (match := _EXEC.match(rest)):
-        words = _text(match["double"] or match["single"] or match["bare"])
+        words = _unquoted(_text(match["word"]))
         return words if _is_python(words) else ""
-    # Blanks in the path itself do not work, and options behind it do: the path ends at the first of them.
-    told = words.split(" -")[0].strip()
-    return told if _is_python(told) else ""
+    return _of_line(words)
+
+
+def _of_line(words: str) -> str:
+    """The path in a first line: it ends with the interpreter's name, options may follow."""
+    match = _LINE.match(words)
+    if match is None or _plain(words.partition(" ")[0]) == "env":
+        return ""
+    return match["path"] if _is_python(match["path"]) else ""
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1].replace("'\"'\"'", "'") if word.startswith("'") else word.strip('"')
 
 
 def _plain(path: str) -> str:
@@ -38,27 +53,35 @@ def _is_python(path: str) -> bool:
     return is_absolute and re.match(r"(?:python|pypy)", _plain(path)) is not None and "$(" not in path
 
 
+LAUNCHER = re.compile(rb"#!(?P<line>[^\n\0]*)(?=\n\s*PK\x03\x04)")
+"""Between the stub and the zip of a distlib launcher lies its shebang; uv's hold theirs in a resource, not read here.
+
+Offsets in the zip count from its own start, and readers find that from its end, so a shebang of another length does no
+harm.
+"""
+
+
 def _in_launcher(data: bytes) -> str:
-    """A launcher of distlib: a program, `#!` and the path, and a zip file with the script (uv's are not read)."""
-    at = data.rfind(b"#!", 0, _last_zip(data))
-    line = data[at + 2 : at + 2 + HEAD].partition(b"\n")[0] if at >= 0 else b""
-    told = _text(line).strip().strip('"')
-    return told if _is_python(told) else ""
-
-
-def _last_zip(data: bytes) -> int:
-    found = data.rfind(b"PK\x03\x04")
-    return max(found, 0)
+    found = LAUNCHER.search(data)
+    return _of_line(_text(found["line"]).strip().removeprefix('"')) if found else ""
 
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape").rstrip("\r")
 
 
+def obstacle(data: bytes, limit: int) -> Obstacle:
+    """Why a kernel that takes first lines of `limit` bytes can't start a script by the path in its first line."""
+    line = data.partition(b"\n")[0]
+    if data.startswith(b"MZ") or not (named := _of_line(_text(line[2:]).strip())):
+        return ""
+    if re.search(r"[ \t]", named):
+        return "blank"
+    return "too-long" if len(line) > limit else ""
+
+
 def is_of(interpreter: str, scripts: Path) -> bool:
     """Whether an interpreter lies in that folder, by spelling or by where the folder really is."""
-    import os
-
     folder = os.path.dirname(interpreter)  # noqa: PTH120 - a Windows path may be judged here
     if os.path.normcase(os.path.normpath(folder)) == os.path.normcase(os.path.normpath(scripts)):
         return True

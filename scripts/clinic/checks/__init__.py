@@ -12,6 +12,7 @@ from clinic.checks import (
     cfg_text,
     escape,
     interpreter,
+    location,
     packages,
     place,
     scripts,
@@ -27,6 +28,7 @@ from clinic.model import Finding, Verdict
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
     *starters.CHECKS,
+    *location.CHECKS,
     *start_up.BASE,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
@@ -41,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     *packages.CHECKS,
     *start_up.CHECKS,
     *scripts.CHECKS,
+    *location.OF_SCRIPTS,
     *escape.CHECKS,
     *variables.CHECKS,
 )

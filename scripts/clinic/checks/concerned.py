@@ -19,6 +19,7 @@ _BY_HURT: Mapping[str, Hurt] = {
     "dist-files-altered": package_files.altered_files,
     "script-missing": scripts.missing,
     "script-stale": scripts.stale,
+    "launcher-stale": scripts.stale_launchers,
 }
 
 

@@ -1,14 +1,14 @@
-"""The environment's folder: there, a folder, an environment, and where its scripts say that it lies."""
+"""The environment's folder: there, a folder, an environment."""
 
 from __future__ import annotations
-
-import os
 
 from clinic.checks.base import Check, Evidence, always
 from clinic.facts import Facts
 
 REBUILD = ("rebuild",)
-ABSENT = frozenset({"venv-missing", "venv-not-a-folder", "venv-dangling-link", "venv-not-an-environment"})
+ABSENT = frozenset(
+    {"venv-missing", "venv-not-a-folder", "venv-redirect-dangling", "venv-dangling-link", "venv-not-an-environment"}
+)
 
 
 def missing(facts: Facts) -> Evidence:
@@ -40,20 +40,25 @@ def not_an_environment(facts: Facts) -> Evidence:
     return f"{facts.venv} holds neither interpreters nor packages"
 
 
-def moved(facts: Facts) -> Evidence:
-    """Its scripts name another place."""
-    recorded = facts.tree.recorded_path if facts.tree else None
-    if recorded is None or facts.tree is None or facts.recorded_is_here:
+def redirects_nowhere(facts: Facts) -> Evidence:
+    """A file in the environment's stead that names another folder (PEP 832), and that folder is not there."""
+    if facts.root != "file" or not facts.target:
         return None
-    activate = facts.tree.scripts / "activate"
-    return f"{activate} says that the environment lies at {recorded}, not at {os.fspath(facts.venv)}"
+    return f"{facts.venv} is a file that leads to {facts.target}, and no environment is there"
 
 
 CHECKS = (
     Check("venv-missing", "there is no environment", missing, always("fatal"), REBUILD),
     Check("venv-dangling-link", "the environment is a dangling link", dangling, always("fatal"), REBUILD),
-    Check("venv-not-a-folder", "the environment's path is not a folder", not_a_folder, always("fatal"), ()),
+    Check("venv-redirect-dangling", "the environment's file leads nowhere", redirects_nowhere, always("fatal"), ()),
+    Check(
+        "venv-not-a-folder",
+        "the environment's path is not a folder",
+        not_a_folder,
+        always("fatal"),
+        (),
+        frozenset({"venv-redirect-dangling"}),
+    ),
     Check("venv-unreadable", "the environment may not be looked at", unreadable, always("fatal"), ()),
     Check("venv-not-an-environment", "the folder holds no environment", not_an_environment, always("fatal"), REBUILD),
-    Check("venv-moved", "the environment was moved or copied", moved, always("degraded"), REBUILD),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from clinic.anatomy.layout import pure
 from clinic.checks.base import Check
 from clinic.checks.hurt import singles, told, weighed
 from clinic.facts import Facts
+from clinic.place_facts import Script
 
 REINSTALL = ("reinstall", "rebuild")
+RESCRIPT = ("rescript", "reinstall", "rebuild")
 Found = list[tuple[str, str]]
 
 
@@ -21,13 +24,41 @@ def missing(facts: Facts) -> Found:
 
 
 def stale(facts: Facts) -> Found:
-    """Starting with the interpreter of another place."""
+    """Starting with the interpreter of another place; scripts of nobody count where they start from the old one."""
+    strays = [("", f"{each.path} starts with {each.interpreter}") for each in strangers(facts)]
+    return [*_stale(facts, launchers=False), *strays]
+
+
+def stale_launchers(facts: Facts) -> Found:
+    """The same for the programs that Windows has in the place of scripts."""
+    return _stale(facts, launchers=True)
+
+
+def _stale(facts: Facts, *, launchers: bool) -> Found:
     folder = facts.tree.scripts if facts.tree else ""
     return [
         (each.name, f"{folder}/{name} of {each.label} starts with {interpreter}")
         for each in singles(facts)
         for name, interpreter in each.scripts_stale
+        if name.lower().endswith(".exe") == launchers
     ]
+
+
+def strangers(facts: Facts) -> tuple[Script, ...]:
+    """Scripts that no distribution owns and that start from where the environment lay: nobody else's python."""
+    if facts.tree is None:
+        return ()
+    platform, name = facts.tree.platform, facts.tree.scripts.name
+    old = {pure(place, platform) / name for place in facts.places.elsewhere}
+    owned = {interpreter for each in singles(facts) for _, interpreter in each.scripts_stale}
+    gone = {each.interpreter for each in facts.places.scripts if not each.is_there} & owned
+    return tuple(
+        each
+        for each in facts.places.scripts
+        if not each.owner
+        and not each.is_here
+        and (pure(each.interpreter, platform).parent in old or each.interpreter in gone)
+    )
 
 
 CHECKS = (
@@ -44,7 +75,15 @@ CHECKS = (
         "console scripts start another Python",
         told(stale),
         weighed(stale, breaks_imports=False),
-        REINSTALL,
+        RESCRIPT,
+        frozenset({"venv-moved"}),
+    ),
+    Check(
+        "launcher-stale",
+        "launchers start another Python",
+        told(stale_launchers),
+        weighed(stale_launchers, breaks_imports=False),
+        RESCRIPT,
         frozenset({"venv-moved"}),
     ),
 )

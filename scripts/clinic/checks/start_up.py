@@ -25,17 +25,19 @@ def undecodable(facts: Facts) -> Evidence:
 
 def dangling(facts: Facts) -> Evidence:
     """Folders that are gone, and editable installs whose project is gone."""
+    moved_along = {each.old for each in facts.places.carried}
     files = [
         f"{each.path} names {line}, which is not there"
         for each in packages_of(facts).path_files
         if each.problem == "dangling"
         for line in each.details
+        if line not in moved_along
     ]
     listed = {each.owner for each in packages_of(facts).path_files if each.problem == "dangling"}
     projects = [
         f"{each.label} is an editable install of {each.project}, which is not there"
         for each in packages_of(facts).installed
-        if each.project_gone and each.name not in listed
+        if each.project_gone and each.name not in listed and each.project not in moved_along
     ]
     return (*files, *projects) or None
 

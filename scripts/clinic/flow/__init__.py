@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clinic.flow.reinstalling import reinstall
     from clinic.flow.relinking import relink
     from clinic.flow.repair import fix_cfg, undo, undo_list
+    from clinic.flow.rescripting import rescript
     from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
     from clinic.flow.unblocking import SystemWish, unblock
 
@@ -35,6 +36,7 @@ _WHERE = {
     "rebuild": "rebuilding",
     "reinstall": "reinstalling",
     "relink": "relinking",
+    "rescript": "rescripting",
     "production_mode": "production",
     "restart_server": "serve",
     "server_status": "serve",
@@ -62,6 +64,7 @@ __all__ = [
     "rebuild",
     "reinstall",
     "relink",
+    "rescript",
     "restart_server",
     "server_status",
     "snapshot",

@@ -48,9 +48,16 @@ def _reinstall(case: Case) -> Result:
     return reinstall(case.who.settings, case.venv, only=case.codes, wheelhouse=house, progress=shown)
 
 
+def _rescript(case: Case) -> Result:
+    from clinic.flow import rescript
+
+    return rescript(case.who.settings, case.venv, only=case.codes, progress=case.shown)
+
+
 CURES: Mapping[str, Cure] = {
     "fix-cfg": _by("fix_cfg"),
     "relink": _by("relink"),
+    "rescript": _rescript,
     "reinstall": _reinstall,
     "rebuild": _by("rebuild", offline=True),
 }

@@ -96,7 +96,9 @@ def patient(settings: Settings, venv: str | Path | None = None) -> Patient:
         raise RefusedError("bad-path", f"--venv {venv!r} is not a path.", "invoke diagnose --venv PATH")
     path = Path(os.path.abspath(Path(venv).expanduser()))  # noqa: PTH100 - resolve() would follow links
     known = [own, *layout.candidates(settings.root)] if settings.environment.path is None else [own]
-    return Patient(settings, path, own=any(place is not None and _same(place, path) for place in known))
+    followed = layout.redirected(path)
+    is_own = any(place is not None and (_same(place, path) or _same(place, followed)) for place in known)
+    return Patient(settings, followed, own=is_own)
 
 
 def _same(one: Path, other: Path) -> bool:

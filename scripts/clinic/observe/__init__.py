@@ -12,13 +12,14 @@ from pathlib import Path
 from clinic import interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
-from clinic.anatomy.there import exists, same
+from clinic.anatomy.there import exists
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
 from clinic.observe import bytecode, hooks
 from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.escape import escape_of
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
+from clinic.observe.places import is_here, read_places
 from clinic.observe.starters import foreign_extension, relied
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 from clinic.observe.variables import derailing
@@ -75,11 +76,12 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         foreign_extension=foreign_extension(venv, tree),
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
-        recorded_is_here=_is_here(tree.recorded_path, venv),
+        recorded_is_here=is_here(tree.recorded_path, venv),
         me=who,
         hooks=hooks.culprits(hunt, who) if was_run else (),
         base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=cached()),
+        places=read_places(venv, tree, packages),
         escape=escape_of(tree, who, found.base, pins, known, now),
         wants_system_site=wants_system_site,
         variables=derailing(venv, tree, found.base, environ or {}),
@@ -139,10 +141,3 @@ def _why_not(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, python: Path)
     if file.file.kind == "other" or file.error == ENDLESS or (file.stray and file.stray.kind == "other"):
         return f"was not run: {layout.CFG} is a device or pipe, and it would wait for that for ever"
     return ""
-
-
-def _is_here(recorded: str | None, venv: Path) -> bool:
-    """An unknown record, and one that can't be looked up on this platform, is no evidence of a move."""
-    if recorded is None or not Path(recorded).is_absolute():
-        return True
-    return os.path.normpath(recorded) == os.path.normpath(venv) or same(Path(recorded), venv)

@@ -46,7 +46,7 @@ def read_packages(
     if tree.site_packages is None:
         return Packages(emptied=_no_site(tree))
     found = sweep(tree.site_packages)
-    place = Place(venv, tree.scripts, found)
+    place = Place(venv, tree.scripts, found, tree)
     readings = [_read(place, name) for name in found.top if _is_dist_info(found, name)]
     verified = _verify(place, readings, say, deep=deep)
     owners = {name: reading.name for reading in readings for name in reading.rows.owned}
@@ -122,6 +122,7 @@ def _installed(
         record=rows.error,
         missing=tuple(rows.missing),
         altered=tuple(sorted([*reading.altered, *broken])),
+        scripts=tuple(rows.scripts),
         scripts_missing=tuple(rows.scripts_missing),
         scripts_stale=tuple(stale),
         outside=tuple(rows.outside),

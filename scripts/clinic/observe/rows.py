@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinic.anatomy import distinfo, record
+from clinic.facts import Tree
 from clinic.observe.sweep import LINK, OTHER, Sweep
 
 
@@ -33,6 +34,8 @@ class Place:
     venv: Path
     scripts: Path
     found: Sweep
+    tree: Tree | None = None
+    """Where it says that it lies: all that can be told of another platform's disk."""
 
     @property
     def site(self) -> Path:

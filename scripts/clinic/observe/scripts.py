@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clinic.anatomy import distinfo, shebang
+from clinic.anatomy import distinfo, layout, shebang
 from clinic.anatomy.there import is_file
+from clinic.facts import Tree
 from clinic.observe.rows import Compared, Place
 
-_LAUNCHER_LIMIT = 4 * 1024 * 1024
+LAUNCHER_LIMIT = 4 * 1024 * 1024
 
 
 def judged(
@@ -28,7 +29,7 @@ def judged(
         if name in rows.scripts_missing or path.is_symlink() or not is_file(path):
             continue
         try:
-            data = distinfo.beginning(path, _LAUNCHER_LIMIT if deep or name.endswith(".exe") else shebang.HEAD)
+            data = distinfo.beginning(path, LAUNCHER_LIMIT if deep or name.endswith(".exe") else shebang.HEAD)
         except OSError:
             continue
         named = shebang.interpreter_named(data)
@@ -43,7 +44,7 @@ def judged(
 def interpreter_of(path: Path) -> str:
     """The interpreter that a script names by its path; empty where it names none or can't be read."""
     try:
-        return shebang.interpreter_named(distinfo.beginning(path, _LAUNCHER_LIMIT))
+        return shebang.interpreter_named(distinfo.beginning(path, LAUNCHER_LIMIT))
     except OSError:
         return ""
 
@@ -53,9 +54,19 @@ def is_stale(named: str, place: Place, *, is_entry: bool) -> bool:
 
     A script may start with any python on purpose; one that an installer wrote starts with its environment's.
     """
-    if shebang.is_of(named, place.scripts):
+    if shebang.is_of(named, place.scripts) or (place.tree is not None and is_told(named, place.tree)):
         return False
     return is_entry or not os.path.exists(named)  # noqa: PTH110 - never raises
+
+
+def is_told(named: str, tree: Tree) -> bool:
+    """On another platform's disk: whether an interpreter is where the environment says that it lies; else unknown."""
+    if tree.platform == layout.here():
+        return False
+    if tree.recorded_path is None:
+        return True
+    mine = layout.pure(tree.recorded_path, tree.platform)
+    return layout.pure(named, tree.platform).parent == mine / tree.scripts.name
 
 
 def _calls(data: bytes, module: str) -> bool:

@@ -8,6 +8,7 @@ import re
 import stat
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clinic.anatomy import activate, layout
@@ -18,6 +19,8 @@ from clinic.observe.starters import followed
 
 NOT_A_FILE = "leads to a folder"
 ENDLESS = "leads to a device or pipe"
+REDIRECT = ".venv"
+"""The one name under which a file may stand for an environment (PEP 832)."""
 _TEXT_LIMIT = 64 * 1024
 _ENOUGH = 5000
 """Files to look at for tags; a version is told long before."""
@@ -44,6 +47,8 @@ def look_at_root(venv: Path) -> File:
     """The environment's own folder: unreadable where its entries may not be looked at."""
     root = look_at(venv)
     is_closed = root.kind in {"directory", "link"} and is_folder(venv) and not os.access(venv, os.R_OK | os.X_OK)
+    if root.kind == "file" and venv.name == REDIRECT and (named := layout.named_in_file(venv)):
+        return replace(root, target=str(named))
     return File(venv, "unreadable") if is_closed else root
 
 
@@ -103,7 +108,8 @@ def read_tree(venv: Path, platform: Platform) -> Tree:
     site = _fullest(libraries)
     distributions = tuple(_distributions(site)) if site else ()
     clues = tuple(_clues(interpreters, names, libraries, site))
-    script = _text(scripts / ("activate.bat" if platform == "windows" else "activate"))
+    main = "activate.bat" if platform == "windows" else "activate"
+    script = _text(scripts / main)
     return Tree(
         platform=platform,
         scripts=scripts,
@@ -114,7 +120,7 @@ def read_tree(venv: Path, platform: Platform) -> Tree:
         clues=clues,
         creator=_creator(venv),
         copies=any(file.kind == "file" for file in interpreters),
-        recorded_path=activate.recorded_path(script),
+        recorded_path=activate.recorded_in(main, script),
         prompt=activate.prompt(script),
         distributions=distributions,
         patch=_launcher_version(scripts) if platform == "windows" else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from clinic import fs
@@ -69,6 +69,13 @@ def settle(files: Iterable[Path], segment: str) -> tuple[dict[Path, bytes], list
 
 def correct_records(site: Path, changed: dict[Path, bytes]) -> None:
     """Make the RECORD rows of changed files true."""
+    for path, data in corrected_records(site, changed).items():
+        fs.write_atomically(path, data, durable=False)
+
+
+def corrected_records(site: Path, changed: Mapping[Path, bytes]) -> dict[Path, bytes]:
+    """Each RECORD with rows of changed files, and what it must say then."""
+    found: dict[Path, bytes] = {}
     for folder in site.glob("*.dist-info") if changed else ():
         path = folder / record.NAME
         if not path.is_file():
@@ -77,5 +84,5 @@ def correct_records(site: Path, changed: dict[Path, bytes]) -> None:
             row.path: changed[place] for row in record.read(folder) if (place := record.place(site, row)) in changed
         }
         if mine:
-            text = path.read_bytes().decode("utf-8")
-            fs.write_atomically(path, record.renewed(text, mine).encode("utf-8"), durable=False)
+            found[path] = record.renewed(path.read_bytes().decode("utf-8"), mine).encode("utf-8")
+    return found
