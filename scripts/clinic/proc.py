@@ -100,14 +100,11 @@ def run(
     """
     started = time.perf_counter()
     try:
-        done = subprocess.run(
+        done = _captured(
             [os.fspath(part) for part in argv],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            cwd=cwd or tempfile.gettempdir(),
-            env=dict(env) if env is not None else scrubbed(),
-            check=False,
+            timeout,
+            cwd or Path(tempfile.gettempdir()),
+            dict(env) if env is not None else scrubbed(),
         )
     except subprocess.TimeoutExpired as late:
         return Completed(
@@ -120,6 +117,22 @@ def run(
     except (OSError, ValueError) as error:
         return Completed(None, "", "", time.perf_counter() - started, _cannot_start(error))
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr), time.perf_counter() - started)
+
+
+def _captured(argv: list[str], timeout: float, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    if os.name != "nt":
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd, env=env, check=False
+        )
+    # There a program that is late is ended, and then `subprocess` waits without a limit for the end of its pipes, which
+    # its children may hold: a launcher that starts itself for ever has many. Nobody waits for a file.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=timeout, cwd=cwd, env=env, check=False
+        )
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
 
 
 def stream(

@@ -48,7 +48,9 @@ class Search:
     _outside: dict[Path, Interpreter | Silence] = field(default_factory=dict)
 
     def identify(self, executable: Path) -> Interpreter | Silence:
-        """Ask a python once."""
+        """Ask a python once; a launcher of the environment itself never: it may start itself for ever."""
+        if self.tree.platform == "windows" and self.inside(executable):
+            return Silence("is the environment's own launcher")
         if executable not in self.known:
             self.known[executable] = interpreters.identify(executable, run=self.run)
         return self.known[executable]

@@ -107,7 +107,8 @@ def read_tree(venv: Path, platform: Platform) -> Tree:
     libraries = layout.library_folders(venv, platform)
     site = _fullest(libraries)
     distributions = tuple(_distributions(site)) if site else ()
-    clues = tuple(_clues(interpreters, names, libraries, site))
+    patch = _launcher_version(scripts) if platform == "windows" else None
+    clues = (*_clues(interpreters, names, libraries, site), *_launcher_clue(scripts, patch))
     main = "activate.bat" if platform == "windows" else "activate"
     script = _text(scripts / main)
     return Tree(
@@ -123,7 +124,7 @@ def read_tree(venv: Path, platform: Platform) -> Tree:
         recorded_path=activate.recorded_in(main, script),
         prompt=activate.prompt(script),
         distributions=distributions,
-        patch=_launcher_version(scripts) if platform == "windows" else None,
+        patch=patch,
     )
 
 
@@ -185,6 +186,12 @@ def _windows_clues(site: Path) -> Iterator[Clue]:
         if key not in seen:
             seen.add(key)
             yield Clue(str(path), *key, weight=30 if key[2] is not None else 8)
+
+
+def _launcher_clue(scripts: Path, patch: tuple[int, int, int] | None) -> Iterator[Clue]:
+    """The launcher is of the python that made the environment: all there is where no package says more."""
+    if patch:
+        yield Clue(str(scripts / "python.exe"), patch[0], patch[1], None, 6)
 
 
 def _shallow(site: Path) -> Iterator[Path]:

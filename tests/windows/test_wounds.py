@@ -1,0 +1,100 @@
+"""Environments of Windows, hurt in every way that is known, looked at and cured by this suite under their Python."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.real.patients import fingerprint
+from tests.real.visits import codes, without_cfg
+from tests.real.wounding import Wound
+from tests.windows.patients import CREATORS, Ward
+from tests.windows.wounds_of_windows import BEYOND_CFG, DEALT, HARMLESS, LAUNCHER_CODES
+
+_ORDER = ["advice", "degraded", "fatal"]
+_TURNS = [(wound, CREATORS[number % len(CREATORS)]) for number, wound in enumerate(DEALT)]
+
+
+@pytest.mark.parametrize(("wound", "creator"), _TURNS, ids=str)
+def test_a_wound_is_named_and_cured_and_nothing_is_lost(ward: Ward, wound: Wound, creator: str) -> None:
+    patient = ward.patient(creator)
+    wound.inflict(patient)
+    wounded = fingerprint(patient.venv)
+    code, seen = ward.effect(patient)
+    if wound.name in LAUNCHER_CODES:
+        assert code == LAUNCHER_CODES[wound.name]
+
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    severity = max(wound.least(patient), seen.severity, key=_ORDER.index)
+    assert [(found["code"], found["severity"]) for found in look["data"]["findings"]] == [(wound.code, severity)]
+    assert fingerprint(patient.venv) == wounded
+
+    code, cure = ward.hand.command(patient.project, "fix-cfg")
+    assert (code, cure["outcome"], cure["errors"]) == (0, "cured", [])
+    assert codes(cure["data"]["after"]) == []
+    code, seen = ward.effect(patient)
+    assert (code, seen.itself, seen.leaks) == (0, True, "include-system-site-packages = true" in patient.lines)
+    assert _without_cfg(fingerprint(patient.venv)) == _without_cfg(wounded)
+
+    assert ward.hand.command(patient.project, "undo")[0] == 0
+    assert fingerprint(patient.venv) == wounded
+
+
+def _without_cfg(found: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    return {name: what for name, what in without_cfg(found).items() if name != "Scripts/pyvenv.cfg"}
+
+
+@pytest.mark.parametrize("creator", CREATORS)
+def test_a_healthy_environment_has_no_findings(ward: Ward, creator: str) -> None:
+    patient = ward.patient(creator)
+    before = fingerprint(patient.venv)
+    code, look = ward.hand.command(patient.project, "diagnose", "--deep")
+    assert (code, look["outcome"], codes(look["data"])) == (0, "healthy", [])
+    assert ward.hand.command(patient.project, "fix-cfg")[1]["outcome"] == "unchanged"
+    assert fingerprint(patient.venv) == before
+
+
+@pytest.mark.parametrize("variant", HARMLESS)
+def test_a_harmless_variant_is_no_finding(ward: Ward, variant: str) -> None:
+    patient = ward.patient(CREATORS[len(variant) % len(CREATORS)])
+    HARMLESS[variant](patient)
+    code, seen = ward.effect(patient)
+    assert (code, seen.severity) == (0, "advice")
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    assert codes(look["data"]) == []
+
+
+def test_an_environment_that_would_start_itself_for_ever_is_not_run(ward: Ward) -> None:
+    patient = ward.patient("venv")
+    patient.set("home", ward.machine.wine.inside(patient.venv / "Scripts"))
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    assert codes(look["data"]) == ["cfg-home-is-environment"]
+    assert ward.hand.command(patient.project, "fix-cfg")[1]["outcome"] == "cured"
+    assert ward.effect(patient)[1].itself
+
+
+@pytest.mark.parametrize("code", BEYOND_CFG)
+def test_what_a_new_file_does_not_cure_is_named_and_left_alone(ward: Ward, code: str) -> None:
+    patient = ward.patient("venv")
+    BEYOND_CFG[code](patient)
+    wounded = fingerprint(patient.venv)
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    assert codes(look["data"]) == [code]
+    assert ward.hand.command(patient.project, "fix-cfg")[1]["outcome"] in {"unchanged", "failed", "refused"}
+    assert fingerprint(patient.venv) == wounded
+
+
+def test_a_half_deleted_environment_is_told_with_all_that_is_gone(ward: Ward) -> None:
+    """What a deletion leaves behind that stops at the python.exe of a running server."""
+    import shutil
+
+    patient = ward.patient("venv")
+    shutil.rmtree(patient.venv / "Lib")
+    patient.cfg.unlink()
+    for script in (patient.venv / "Scripts").glob("[aA]ctivate*"):
+        script.unlink()
+    wounded = fingerprint(patient.venv)
+    code, look = ward.hand.command(patient.project, "diagnose")
+    assert (code, look["data"]["verdict"]) == (1, "broken")
+    assert "cfg-missing" in codes(look["data"])
+    print(look["data"]["findings"], look["data"]["options"])
+    assert fingerprint(patient.venv) == wounded
