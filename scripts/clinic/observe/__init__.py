@@ -17,7 +17,6 @@ from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
 from clinic.observe import bytecode
 from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
-from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
 
@@ -38,6 +37,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
     is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
     """
+    from clinic.observe.packages import read_packages  # a glance need not pay for it
+
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
