@@ -1,43 +1,86 @@
 """Start, stop, restart or look at the Interface Bridge: server_manager.py start|stop|restart|status|logs [--json].
 
 Runs under any Python from 3.8 on with nothing installed. The work is done by ``clinic.service`` in the repository's
-own tool environment ``.tools``; this door finds it, makes sure that it is what it seems to be, and hands over.
+own tool environment ``.tools``; this door finds it, becomes its python, makes sure there that it is what it seems to
+be, and goes in. A start waits for all of this, so nothing is imported that it could do without.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import sys
-from pathlib import Path
 
-FILE = Path(__file__)
-ASK = "import os, sys; sys.stdout.buffer.write(os.fsencode(sys.prefix))"
-# "-I" so that neither PYTHONHOME nor a file of the current folder gets between; then nothing but our own code is
-# put on the path, and the caller's arguments and current folder stay as they are.
-ENTER = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "runpy.run_module('clinic.service', run_name='__main__', alter_sys=True)"
-)
-ANSWERS_WITHIN = 20  # seconds
+FILE = os.path.abspath(__file__)
+# The first word of this file's second life, which is run by the tools' python; the second is the python of the first.
+INSIDE = "--inside-the-tools"
 VERBS = ("start", "stop", "restart", "status", "logs")
 
 
 def main(arguments: list[str]) -> int:
     """Hand over to the tool environment; 2 and what to do where there is none that works."""
     root = find_root()
-    python = tool_python(root)
-    wrong = what_is_wrong(root, python)
-    scripts = root / "scripts"
-    if wrong or python is None:
-        make = f"{quoted(sys.executable)} {quoted(str(scripts / 'bootstrap.py'))}"
-        return refuse(wrong, make, arguments)
-    return hand_over([str(python), "-I", "-X", "utf8", "-c", ENTER, str(scripts), *arguments])
+    tools = os.path.join(root, ".tools")
+    if arguments[:1] == [INSIDE]:
+        wrong = is_somebody_else(tools)
+        return refuse(wrong, root, *arguments[1:]) if wrong else enter(root, arguments[2:])
+    python = tool_python(tools)
+    wrong = what_is_wrong(tools, python)
+    if not wrong:
+        try:
+            # "-I" so that neither PYTHONHOME nor a file of the current folder gets between; the caller's arguments
+            # and current folder stay as they are.
+            return hand_over([python, "-I", "-X", "utf8", FILE, INSIDE, sys.executable, *arguments])
+        except OSError as error:
+            wrong = f"the tools' interpreter {python} does not start ({error})"
+    return refuse(wrong, root, sys.executable, *arguments)
 
 
-def refuse(wrong: str, hint: str, arguments: list[str]) -> int:
-    """Say why nothing can be done, in the form that was asked for; returns the exit code."""
+def find_root() -> str:
+    """Return the repository's folder, also where this file is called through a link."""
+    roots = [os.path.dirname(os.path.dirname(file)) for file in (FILE, os.path.realpath(FILE))]
+    return next((root for root in roots if os.path.isdir(os.path.join(root, "scripts", "clinic"))), roots[0])
+
+
+def tool_python(tools: str) -> str:
+    """Return the path of the tool environment's interpreter; empty where there is none."""
+    places = [os.path.join(tools, "Scripts", "python.exe"), os.path.join(tools, "bin", "python")]
+    return next((python for python in places if os.path.isfile(python)), "")
+
+
+def what_is_wrong(tools: str, python: str) -> str:
+    """Say why the tool environment cannot be used, as far as can be seen without running it; nothing where it can."""
+    if not python:
+        return f"there are no tools in {tools} yet"
+    cfg = os.path.join(tools, "pyvenv.cfg")
+    try:
+        with open(cfg, encoding="utf-8", errors="surrogateescape") as stream:
+            pairs = dict(line.split("=", 1) for line in stream if "=" in line)
+    except OSError as error:
+        return f"the tools' {cfg} cannot be read ({error.strerror})"
+    home = next((value.strip() for key, value in pairs.items() if key.strip().lower() == "home"), "")
+    if not os.path.isdir(home):
+        return f"the tools' interpreter {python} was made from {home or 'nowhere'}, which is gone"
+    return ""
+
+
+def is_somebody_else(tools: str) -> str:
+    """Say whose python this is, if not the tools'; without its packages it would not get far."""
+    if os.path.realpath(sys.prefix) == os.path.realpath(tools):
+        return ""
+    return f"the tools' interpreter {sys.executable} takes itself for {sys.prefix}"
+
+
+def enter(root: str, arguments: list[str]) -> int:
+    """Run the command, here."""
+    sys.path.insert(0, os.path.join(root, "scripts"))
+    from clinic.service.__main__ import main as work
+
+    return work(arguments)
+
+
+def refuse(wrong: str, root: str, python: str, *arguments: str) -> int:
+    """Say why nothing can be done, and what to do with `python`, in the form that was asked for; the exit code."""
+    hint = f"{quoted(python)} {quoted(os.path.join(root, 'scripts', 'bootstrap.py'))}"
     if "--json" not in arguments:
         sys.stderr.write(f"error[no-tools]: {wrong}.\n  hint: {hint}\n")
         return 2
@@ -50,59 +93,20 @@ def refuse(wrong: str, hint: str, arguments: list[str]) -> int:
     return 2
 
 
-def find_root() -> Path:
-    """Return the repository's folder, also where this file is called through a link."""
-    roots = [FILE.absolute().parent.parent, FILE.resolve().parent.parent]
-    return next((root for root in roots if (root / "scripts" / "clinic").is_dir()), roots[0])
-
-
-def tool_python(root: Path) -> Path | None:
-    """Return the tool environment's interpreter, None where there is none."""
-    places = [root / ".tools" / "Scripts" / "python.exe", root / ".tools" / "bin" / "python"]
-    return next((python for python in places if python.is_file()), None)
-
-
-def what_is_wrong(root: Path, python: Path | None) -> str:
-    """Say why the tool environment cannot be used; nothing where it can.
-
-    It is asked who it is: without its pyvenv.cfg it would start as its base, and find none of its packages.
-    """
-    if python is None:
-        return f"there are no tools in {root / '.tools'} yet"
-    try:
-        done = subprocess.run(
-            [str(python), "-I", "-c", ASK],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=ANSWERS_WITHIN,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return f"the tools' interpreter {python} does not start ({error})"
-    if done.returncode:
-        return f"the tools' interpreter {python} does not start (exit code {done.returncode})"
-    prefix = Path(os.fsdecode(done.stdout))
-    if prefix.resolve() != (root / ".tools").resolve():
-        return f"the tools' interpreter {python} takes itself for {prefix}"
-    return ""
-
-
 def hand_over(command: list[str]) -> int:
     """Become that program where the system can; else run it, with Ctrl+C and exit code passed on."""
     if os.name != "nt":
         os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    import contextlib
+    import subprocess
+
     with subprocess.Popen(command) as child:
-        return wait_through_interrupts(child)
-
-
-def wait_through_interrupts(child: subprocess.Popen[bytes]) -> int:
-    """Wait for the child's exit code; it got the Ctrl+C of the console too, puts things back and ends."""
-    code = None
-    while code is None:
-        with contextlib.suppress(KeyboardInterrupt):
-            code = child.wait()
-    return code
+        code = None
+        while code is None:
+            # The child got the Ctrl+C of the console too, puts things back and ends.
+            with contextlib.suppress(KeyboardInterrupt):
+                code = child.wait()
+        return code
 
 
 def quoted(path: str) -> str:

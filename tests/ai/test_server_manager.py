@@ -160,7 +160,7 @@ def test_misuse_is_exit_code_2(clone: Clone) -> None:
     assert (code, json.loads(out)["errors"][0]["code"]) == (2, "settings-missing")
 
 
-@pytest.mark.parametrize("damage", ["none", "no cfg", "dangling", "noise"])
+@pytest.mark.parametrize("damage", ["none", "no cfg", "home gone", "somebody else", "dangling", "noise"])
 def test_without_tools_that_work_it_says_how_to_make_them(clone: Clone, damage: str) -> None:
     tools = clone.root / ".tools"
     python = next(each for each in (tools / "bin" / "python", tools / "Scripts" / "python.exe") if each.exists())
@@ -168,6 +168,14 @@ def test_without_tools_that_work_it_says_how_to_make_them(clone: Clone, damage: 
         shutil.rmtree(tools)
     elif damage == "no cfg":
         (tools / "pyvenv.cfg").unlink()
+    elif damage == "home gone":
+        (tools / "pyvenv.cfg").write_text(f"home = {tools / 'gone'}\n", "utf-8")
+    elif damage == "somebody else":
+        if os.name == "nt":
+            pytest.skip("a script cannot stand in for an .exe")
+        python.unlink()
+        python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", "ascii")
+        python.chmod(0o755)
     else:
         python.unlink()
         if damage == "noise":
@@ -224,4 +232,5 @@ def test_it_imports_the_standard_library_only() -> None:
             else []
         )
     }
-    assert imported <= set(sys.stdlib_module_names)
+    # The work itself is imported in the second life only, when this is known to be the tools' python.
+    assert imported - {"clinic"} <= set(sys.stdlib_module_names)

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clinic import proc
-from clinic.anatomy import layout, lock
+from clinic.anatomy import layout
 from clinic.errors import RefusedError
 from clinic.facts import Facts, Known
 from clinic.model import Diagnosis
-from clinic.records import Records
 from clinic.settings import Settings
+
+if TYPE_CHECKING:
+    from clinic.records import Records
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Patient:
     @cached_property
     def records(self) -> Records:
         """Where this project's repairs are recorded."""
+        from clinic.records import Records
+
         return Records(self.settings.records)
 
     @cached_property
@@ -56,6 +60,7 @@ class Patient:
         say: Callable[[int, int], object] = lambda _done, _all: None,
     ) -> Facts:
         """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done."""
+        from clinic.anatomy import lock
         from clinic.observe import observe
 
         pins = lock.read(self.settings.environment.requirements) if self.own else ()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.flow.patient import Patient, judge, patient
@@ -23,17 +22,16 @@ Venv = str | Path | None
 
 def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False) -> Result:
     """Start the server from the environment, and wait for its first healthy answer."""
-    from clinic.service import manager
+    from clinic.service import find, manager
 
     who = patient(settings, venv)
-    now = manager.status(settings)
-    if now.state == "running":
+    if find.server(settings).kind == "ours" and (now := manager.status(settings)).state == "running":
         return _told("start", now, "unchanged", 0, settings)
     _refuse_a_start_that_cannot_work(who)
     python = layout.python_in(who.venv)
     if dry_run:
         argv = settings.service.argv(python, who.venv, settings.root)
-        return Result("start", "planned", 0, {**now.as_json(), "plan": [" ".join(argv)]})
+        return Result("start", "planned", 0, {**manager.status(settings).as_json(), "plan": [" ".join(argv)]})
     try:
         status = manager.start(settings, python, who.venv)
     except FailedError as error:
@@ -50,6 +48,8 @@ def _refuse_a_start_that_cannot_work(who: Patient) -> None:
 
     fatal = [finding for finding in examine(glance(who.venv)) if finding.severity == "fatal"]
     if fatal:
+        from clinic import plan
+
         cure = next(iter(fatal[0].cured_by), "diagnose")
         raise RefusedError(
             fatal[0].code,
@@ -60,6 +60,8 @@ def _refuse_a_start_that_cannot_work(who: Patient) -> None:
 
 def _explained(who: Patient, error: FailedError) -> ClinicError:
     """If the environment is to blame, its first finding says more than the log of a server that died of it."""
+    from clinic import plan
+
     diagnosis = judge(who, who.look())
     sick = [finding for finding in diagnosis.findings if finding.severity != "advice"]
     if not sick:

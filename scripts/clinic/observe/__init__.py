@@ -14,15 +14,9 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
-from clinic.observe import bytecode, hooks
 from clinic.observe.base import Search, behind, flavour_of, search
-from clinic.observe.escape import escape_of
 from clinic.observe.home import home_of, named_in
-from clinic.observe.packages import read_packages
-from clinic.observe.places import is_here, read_places
-from clinic.observe.starters import foreign_extension, relied
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
-from clinic.observe.variables import derailing
 
 
 def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
@@ -45,6 +39,14 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
     `say` is told how many are done. Never raises for what it finds.
     """
+    # A glance need not pay for these.
+    from clinic.observe import hooks
+    from clinic.observe.escape import escape_of
+    from clinic.observe.packages import read_packages
+    from clinic.observe.places import is_here, read_places
+    from clinic.observe.starters import foreign_extension, relied
+    from clinic.observe.variables import derailing
+
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
@@ -126,6 +128,8 @@ def _ask_bytecode(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None) -> Calla
     python = layout.python_in(hunt.venv, hunt.tree.platform)
     if hunt.tree.platform != layout.here() or _why_not(hunt, file, cfg, python):
         return tuple
+    from clinic.observe import bytecode
+
     return bytecode.asking(python, hunt.tree, hunt.run)
 
 

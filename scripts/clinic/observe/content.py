@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from clinic.anatomy.record import Row
 
@@ -24,6 +23,8 @@ def differing(due: Sequence[tuple[str, Due]], say: Say = lambda _done, _all: Non
     batches = [due[at : at + _BATCH] for at in range(0, len(due), _BATCH)]
     if len(batches) <= 1:
         return _wrong_of(due)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
         for number, found in enumerate(pool.map(_wrong_of, batches), 1):
             wrong += found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +65,7 @@ class Records:
         """A new transaction, to be used as a context manager."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f".{time.time_ns() // 1000 % 1_000_000:06d}"
         return Transaction(
-            self, Entry(f"{stamp}-{remedy}-{secrets.token_hex(2)}", remedy, venv, time.time(), facts=facts)
+            self, Entry(f"{stamp}-{remedy}-{os.urandom(2).hex()}", remedy, venv, time.time(), facts=facts)
         )
 
     def notes(self) -> tuple[str, ...]:

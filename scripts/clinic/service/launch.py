@@ -12,24 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError, RefusedError
-from clinic.service import (
-    health,
-    logs,
-    memory,
-    pidfile,
-    process,
-    readiness,
-    reasons,
-    stopping,
-    windowless,
-    wrapping,
-)
+from clinic.service import logs, memory, pidfile, process, stopping, windowless, wrapping
 from clinic.service.pidfile import Record
 from clinic.service.table import Identity, command, everyone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from clinic.service.health import Answer
     from clinic.service.readiness import OnWait
     from clinic.settings import Settings
 
@@ -50,7 +40,7 @@ class Launched:
 
     child: process.Child
     record: Record
-    answer: health.Answer
+    answer: Answer
 
 
 def refuse_impossible(settings: Settings, given: With) -> None:
@@ -132,7 +122,9 @@ def _record(settings: Settings, given: With, child: process.Child, launch: str, 
 
 def _see_through(settings: Settings, child: process.Child, record: Record, on_wait: OnWait) -> Launched:
     inscribe(settings, record)
-    health.warm_up()  # while the server boots
+    from clinic.service import health, readiness  # while the server boots
+
+    health.warm_up()
     answer = readiness.await_healthy(settings, record, lambda seconds: child.wait(seconds) is not None, on_wait)
     if answer is None:
         raise _died(settings, record, child.wait(0))
@@ -186,6 +178,8 @@ def _abandon(settings: Settings, child: process.Child, launch: str) -> None:
 
 
 def _died(settings: Settings, record: Record, code: int | None) -> FailedError:
+    from clinic.service import reasons
+
     text = _own_text(settings, record)
     reason = reasons.reason(text, code, reasons.own_modules(settings.service))
     how = reasons.exit_words(code) if code is not None else "it ended"
@@ -194,7 +188,9 @@ def _died(settings: Settings, record: Record, code: int | None) -> FailedError:
     return FailedError(reason.code, f"The server ended while starting ({how}): {reason.message}.", reason.hint)
 
 
-def _late(settings: Settings, record: Record, answer: health.Answer) -> FailedError:
+def _late(settings: Settings, record: Record, answer: Answer) -> FailedError:
+    from clinic.service import reasons
+
     reason = reasons.reason(_own_text(settings, record), None, reasons.own_modules(settings.service))
     told = f" Its log says: {reason.message}." if reason else " Its log says nothing."
     message = f"No healthy answer from {settings.service.url} within {settings.service.start_timeout:g} s"

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError, RefusedError
-from clinic.service import find, identity, launch, lock, memory, pidfile, ports, readiness, stopping, wrapping
+from clinic.service import find, identity, launch, lock, memory, pidfile, ports, stopping, wrapping
 from clinic.service.launch import With
-from clinic.service.status import Status, status, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +17,19 @@ if TYPE_CHECKING:
 
     from clinic.service.pidfile import Reading, Record
     from clinic.service.readiness import OnWait
+    from clinic.service.status import Status as Status  # noqa: PLC0414 - part of this room's door
     from clinic.settings import Settings
 
-__all__ = ["Status", "restart", "start", "status", "stop", "withdraw"]
+__all__ = ["restart", "start", "status", "stop", "withdraw"]
 
 _STOP_PATIENCE = 10.0  # seconds beyond stop_timeout that `stop` waits for a start to give way
+
+
+def status(settings: Settings) -> Status:
+    """Look at process, answer and port; changes nothing. Lasts as long as one health check at most."""
+    from clinic.service.status import status as look  # a start needs it only when the server boots already
+
+    return look(settings)
 
 
 def start(  # noqa: PLR0913 - each has its default, and is given by name
@@ -124,6 +131,8 @@ def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | No
     memory.keep(settings, wanted="up")
     now = status(settings)
     if now.state == "starting":
+        from clinic.service import readiness
+
         readiness.adopted(settings, record, on_wait)
         now = status(settings)
     if now.state == "running":
@@ -143,6 +152,8 @@ def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     notes = clear_way(settings)
     refuse_taken(settings)
     begun = launch.start(settings, given, on_wait)
+    from clinic.service.status import Status, surroundings
+
     begun.child.release()
     pid, known = begun.record.server.pid, memory.recall(settings)
     return Status(
