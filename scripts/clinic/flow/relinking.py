@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ _TRUTH = frozenset({"cfg-version-mismatch", "cfg-executable-mismatch"})
 """Advice about the file that is followed on the way: it is to name the base that the interpreter leads to."""
 
 
-def relink(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
+def relink(
+    settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False, imports: bool = True
+) -> Result:
     """Put the interpreter's files back, and pyvenv.cfg where it does not name the base; prove it, or put all back.
 
+    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better.
     Raises RefusedError before anything is touched.
     """
     who = patient(settings, venv)
@@ -36,7 +40,8 @@ def relink(settings: Settings, venv: str | Path | None = None, *, dry_run: bool 
         notes = (*told(recovered), f"base interpreter: {draft.base.executable} ({draft.base.dotted}), {draft.proof}")
         if dry_run:
             return _planned(before, draft, notes)
-        receipt, after, objection = remedy.apply(draft, who.records, lambda: who.look(base=draft.base.executable))
+        again = partial(who.look, base=draft.base.executable, imports=imports)
+        receipt, after, objection = remedy.apply(draft, who.records, again)
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(before, judge(who, after), receipt, after, notes)

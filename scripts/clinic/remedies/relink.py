@@ -190,7 +190,7 @@ def apply(plan: Draft, records: Records, look: Callable[[], Facts]) -> tuple[Rec
     """
     with records.transaction(NAME, plan.venv, base=str(plan.base.executable), proof=plan.proof) as change:
         for step in plan.steps:
-            _lay(step, change)
+            lay(step, change)
         if plan.cfg:
             fix_cfg.write(plan.cfg, change)
         after = look()
@@ -198,7 +198,8 @@ def apply(plan: Draft, records: Records, look: Callable[[], Facts]) -> tuple[Rec
         return (change.put_back() if objection else change.commit()), after, objection
 
 
-def _lay(step: Step, change: Transaction) -> None:
+def lay(step: Step, change: Transaction) -> None:
+    """Lay one entry; what was there goes to the stash."""
     if step.source is None:
         change.link(step.path, step.link)
         return
