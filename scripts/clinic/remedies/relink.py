@@ -119,13 +119,15 @@ def posix_links(venv: Path, tree: Tree, base: Interpreter) -> Iterator[Step]:
 
 
 def _anchor(venv: Path, tree: Tree, base: Interpreter, wrong: frozenset[str]) -> str:
-    """The name that leads out of the environment: one that still does so rightly, one that did, or the creator's."""
+    """The name that leads out: one that still does so rightly, one that did, one that others lead to, the creator's."""
     out = [
         each.file.path.name
         for each in tree.starters
         if Path(each.file.target or "").is_absolute() and not each.leads[0].is_relative_to(venv)
     ]
-    told = [name for name in out if name not in wrong] + out
+    beside = [str(each.file.target) for each in tree.starters if each.file.target and not each.loops]
+    led_to = [name for name in beside if layout.is_interpreter_name(name)]
+    told = [name for name in out if name not in wrong] + out + led_to
     if told:
         return told[0]
     by_name = base.executable.name
