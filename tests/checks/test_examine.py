@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from clinic.anatomy import laid
 from clinic.checks import CHECKS, examine, verdict
 from clinic.checks.cfg_keys import version_agrees
 from clinic.facts import (
     BaseSearch,
     CfgFile,
+    Creator,
     Distribution,
     Facts,
     File,
@@ -202,3 +204,50 @@ def test_a_mark_of_powershell_is_a_hand() -> None:
     assert [finding.code for finding in found] == ["cfg-bom"]
     assert found[0].causes[0].cause == "edited by hand"
     assert "PowerShell" in found[0].causes[0].why
+
+
+@pytest.mark.parametrize(
+    ("mine", "packages"),
+    [
+        (Flavour(3, 13), Flavour(3, 13, free_threaded=True)),
+        (Flavour(3, 13, free_threaded=True), Flavour(3, 13)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("answers", [True, False], ids=["it answers", "it is silent"])
+def test_the_other_threading_build_is_no_other_minor(mine: Flavour, packages: Flavour, answers: bool) -> None:
+    """One minor version, two builds: named so whether the environment's python says it, or its link alone does."""
+    other = dataclasses.replace(BASE, flavour=mine, prefix=VENV)
+    right = dataclasses.replace(BASE, flavour=packages)
+    me = dataclasses.replace(ME, interpreter=other) if answers else Silence("exit code 1")
+    facts = dataclasses.replace(
+        HEALTHY, me=me, flavour=packages, search=BaseSearch(right, "home"), behind=(("python", other),)
+    )
+    (found,) = examine(facts)
+    assert (found.code, found.severity, found.cured_by) == ("python-wrong-flavour", "fatal", ("relink", "rebuild"))
+    assert str(mine) in found.evidence[0]
+    assert str(packages) in found.evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("machine", "creator", "lost"),
+    [
+        ("linux-64", "venv", True),
+        ("linux-64", "uv", True),
+        ("linux-64", "virtualenv", False),
+        ("linux-32", "venv", False),
+        ("darwin-64", "venv", False),
+    ],
+)
+def test_lib64_is_missed_where_it_is_made(machine: str, creator: Creator, lost: bool) -> None:
+    base = dataclasses.replace(BASE, machine=machine)
+    tree = dataclasses.replace(TREE, creator=creator, lib64=File(VENV / "lib64", "missing"), starters=_names(creator))
+    facts = dataclasses.replace(HEALTHY, tree=tree, search=BaseSearch(base, "links"))
+    assert codes(facts) == ({"lib64-missing": "advice"} if lost else {})
+
+
+def _names(creator: Creator) -> tuple[Starter, ...]:
+    names = laid.names(creator, Flavour(3, 13), "posix")
+    return tuple(
+        dataclasses.replace(STARTER, file=dataclasses.replace(PYTHON, path=VENV / "bin" / name)) for name in names
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +131,13 @@ def test_what_is_laid_is_what_the_creator_laid(
         assert Path(patient.venv, name).resolve() == base.real
 
 
+def test_only_what_is_lost_is_laid(ward: Ward, project: Project) -> None:
+    patient = ward.patient(VIRTUALENV, bases()[-1])
+    patient.python.unlink()
+    result = flow.relink(around(project, patient).settings)
+    assert [receipt.changed for receipt in result.data["receipts"]] == [(patient.python,)]
+
+
 @pytest.mark.parametrize("name", ["python-dangling", "python-cut", "base-gone", "python-retargeted"])
 def test_the_command_line_heals_it(ward: Ward, project: Project, name: str) -> None:
     wound = _by_name(name)
@@ -146,6 +154,18 @@ def test_the_command_line_heals_it(ward: Ward, project: Project, name: str) -> N
     assert codes(told["data"]["after"]) == []
     assert effect(patient).severity == "advice"
     assert _packages(fingerprint(patient.venv)) == patient_before
+
+
+def test_an_environment_of_somebody_else_is_healed_for_its_own_sake(ward: Ward, project: Project) -> None:
+    """It does not hold what this project's service runs, and need not."""
+    settings = {"environment": {"path": str(project.file.parent / "none of ours")}}
+    project.file.write_text(json.dumps({"clinic": settings}), encoding="utf-8")
+    patient = ward.patient(VIRTUALENV, bases()[-1])
+    patient.python.unlink()
+    code, told = project.command("heal", "--venv", str(patient.venv))
+    assert (code, told["outcome"]) == (0, "cured"), told
+    (runs,) = [check for check in told["data"]["checks"] if check["id"] == "venv.runs"]
+    assert runs["status"] == "skip"
 
 
 _KILLED = """

@@ -67,23 +67,37 @@ def test_other_damage_to_the_cfg_heals_too(kept: Kept, hurt: Callable[[Path], No
     assert "home" in (kept.environment / "pyvenv.cfg").read_text("utf-8")
 
 
+@pytest.mark.parametrize("cfg", [True, False], ids=["alone", "with its cfg"])
+def test_a_lost_interpreter_is_laid_anew(kept: Kept, cfg: bool) -> None:
+    kept.watching()
+    old = kept.pid()
+    for path in (kept.environment / "bin").glob("python*"):
+        path.unlink()
+        path.symlink_to("/nowhere/bin/python3")
+    if not cfg:
+        (kept.environment / "pyvenv.cfg").unlink()
+    os.kill(old, signal.SIGKILL)
+    kept.another(old)
+    assert not kept.events("start-failed")
+    (healed,) = kept.events("healed")
+    assert "interpreter laid anew" in healed["text"]
+    assert list((kept.root / ".clinic" / "receipts").glob("*relink*.json"))
+
+
 def test_what_needs_a_network_is_told_and_a_mended_environment_wakes_it(kept: Kept) -> None:
     kept.figures = {"interval": 30, "backoff_first": 20, "backoff_limit": 600}
     kept.watching()
     old = kept.pid()
-    links = {path: path.readlink() for path in (kept.environment / "bin").glob("python*")}
-    for path in links:
-        path.unlink()
+    aside = kept.environment.rename(kept.environment.with_name("aside"))
     os.kill(old, signal.SIGKILL)
     (told,) = until(lambda: kept.events("blocked"))
-    assert told["code"].startswith("python-")
+    assert told["code"] == "venv-missing"
     assert "invoke rebuild" in told["text"]
     now = manager.status(kept.settings)
     assert now.state == "failed"
     assert now.monitor
     assert now.monitor.hint.startswith("invoke rebuild")
-    for path, target in links.items():
-        path.symlink_to(target)
+    aside.rename(kept.environment)
     kept.another(old, 8)
     assert kept.events("mended")
 

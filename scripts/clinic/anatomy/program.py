@@ -43,8 +43,8 @@ def runs_on(program: Program, host: Program) -> bool:
 
 
 def _elf(head: bytes, size: int) -> Program:
-    order = ">" if head[5] == 2 else "<"  # noqa: PLR2004 - ELFDATA2MSB
-    wide = head[4] == 2  # noqa: PLR2004 - ELFCLASS64
+    bits, ends = struct.unpack_from("BB", head, 4)
+    wide, order = bits == 2, ">" if ends == 2 else "<"  # noqa: PLR2004 - ELFCLASS64, ELFDATA2MSB
     (machine,) = struct.unpack_from(order + "H", head, 18)
     (sections,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 40 if wide else 32)
     each, count = struct.unpack_from(order + "HH", head, 58 if wide else 46)

@@ -25,10 +25,20 @@ def run(
     findings: tuple[Finding, ...],
     settings: Settings,
     asked: Callable[[], proc.Completed] | None = None,
+    *,
+    own: bool = True,
 ) -> None:
-    """Try all of it. `asked` is the answer of `ask`, where it was asked for ahead of time."""
+    """Try all of it. `asked` is the answer of `ask`, where it was asked for ahead of time.
+
+    An environment that is not the project's `own` need not hold what the service runs.
+    """
     todo.run("venv.cfg", lambda: cfg_is_true(facts, findings))
-    todo.run("venv.runs", lambda: runs(facts, settings, asked or (lambda: ask(facts.venv, settings))))
+    if not own and facts.tree and not _has(facts, module_of(settings)):
+        todo.run(
+            "venv.runs", lambda: ("skip", "not the project's own, and the service's module is not installed in it")
+        )
+    else:
+        todo.run("venv.runs", lambda: runs(facts, settings, asked or (lambda: ask(facts.venv, settings))))
     todo.run("venv.no-cfg-errors", lambda: no_complaints(facts, settings))
     todo.run("venv.matches-lock", lambda: matches_lock(facts, findings))
 
@@ -55,6 +65,11 @@ def module_of(settings: Settings) -> str | None:
     if "-m" in command and command.index("-m") + 1 < len(command):
         return command[command.index("-m") + 1]
     return next(iter(settings.environment.imports), None)
+
+
+def _has(facts: Facts, module: str | None) -> bool:
+    name = lock.canonical(module or "")
+    return facts.tree is not None and any(each.name == name for each in facts.tree.distributions)
 
 
 def words(venv: Path, settings: Settings) -> list[str]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from clinic.service.keepalive import Watched
 
 Venv = str | Path | None
-_CURE = "fix-cfg"  # the one cure that needs no network
 
 
 class Display(Protocol):
@@ -109,8 +108,8 @@ class _Care:
         wrong = find(who)
         if not wrong:
             return Look(given)
-        if all(_CURE in finding.cured_by for finding in wrong):
-            return self._healed(who, given)
+        if cure := _cheap(wrong):
+            return self._healed(who, given, cure)
         if way := stopgap.serving(self._settings):
             return self._on_stopgap(given, way)
         return Look(given, trouble=_trouble(who, wrong))
@@ -128,12 +127,12 @@ class _Care:
         now = result.data.get("way", way)
         return Look(given, (f"serving on a stopgap again ({now}); {stopgap.WAY_BACK} mends the environment",))
 
-    def _healed(self, who: Patient, given: With) -> Look:
-        from clinic.flow.repair import fix_cfg
+    def _healed(self, who: Patient, given: With, cure: str) -> Look:
+        from clinic import flow
 
-        begun = time.monotonic()
+        begun, apply = time.monotonic(), flow.relink if cure == "relink" else flow.fix_cfg
         try:
-            result = fix_cfg(self._settings, self._venv, imports=False)
+            result = apply(self._settings, self._venv, imports=False)
         except ClinicError as error:
             if error.exit_code == 4:  # noqa: PLR2004 - another run repairs: wait for it
                 raise
@@ -145,7 +144,8 @@ class _Care:
         named = f", receipt {receipts[0].id}" if receipts else ""
         if result.outcome == "unchanged":
             return Look(given)
-        return Look(given, (f"{who.venv.name}/pyvenv.cfg restored in {time.monotonic() - begun:.2f} s{named}",))
+        what = "interpreter laid anew" if cure == "relink" else f"{layout.CFG} restored"
+        return Look(given, (f"{who.venv.name}: {what} in {time.monotonic() - begun:.2f} s{named}",))
 
     def _mode(self) -> str:
         from clinic.service import memory
@@ -165,6 +165,13 @@ class _Care:
             yield self._settings.file
         yield from sorted(self._settings.service.cwd.glob("*.py"))
         yield from sorted(self._settings.service.cwd.glob("*/*.py"))
+
+
+def _cheap(wrong: tuple[Finding, ...]) -> str:
+    """The one remedy that needs no network and cures all of this; empty where none does."""
+    if all("fix-cfg" in finding.cured_by for finding in wrong):
+        return "fix-cfg"
+    return "relink" if all({"fix-cfg", "relink"} & set(finding.cured_by) for finding in wrong) else ""
 
 
 def _seen(path: Path) -> tuple[str, int, int, int]:

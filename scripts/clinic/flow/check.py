@@ -93,7 +93,7 @@ def _quick(
     mine, expected = _live(who)
     startup.run(todo, mine, "left out by --quick", who.venv)
     health.run(todo, Subject(who.settings, shadow=False) if expected else None)
-    environment.run(todo, facts, findings, who.settings, asked)
+    environment.run(todo, facts, findings, who.settings, asked, own=who.own)
 
 
 def _whole(todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding, ...]) -> None:

@@ -20,9 +20,12 @@ _TRUTH = frozenset({"cfg-version-mismatch", "cfg-executable-mismatch"})
 """Advice about the file that is followed on the way: it is to name the base that the interpreter leads to."""
 
 
-def relink(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
+def relink(
+    settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False, imports: bool = True
+) -> Result:
     """Put the interpreter's files back, and pyvenv.cfg where it does not name the base; prove it, or put all back.
 
+    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better.
     Raises RefusedError before anything is touched.
     """
     who = patient(settings, venv)
@@ -37,7 +40,8 @@ def relink(settings: Settings, venv: str | Path | None = None, *, dry_run: bool 
         notes = (*told(recovered), f"base interpreter: {draft.base.executable} ({draft.base.dotted}), {draft.proof}")
         if dry_run:
             return _planned(before, draft, notes)
-        look, hurt = partial(who.look, base=draft.base.executable), partial(packages_hurt, who)
+        look = partial(who.look, base=draft.base.executable, imports=imports)
+        hurt = partial(packages_hurt, who)
         receipt, after, objection = remedy.apply(draft, who.records, look, hurt, **damage(facts))
         if objection:
             return _put_back(who, before, receipt, objection, notes)

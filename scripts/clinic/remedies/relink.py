@@ -120,13 +120,15 @@ def posix_links(venv: Path, tree: Tree, base: Interpreter) -> Iterator[Step]:
 
 
 def _anchor(venv: Path, tree: Tree, base: Interpreter, wrong: frozenset[str]) -> str:
-    """The name that leads out of the environment: one that still does so rightly, one that did, or the creator's."""
+    """The name that leads out: one that still does so rightly, one that did, one that others lead to, the creator's."""
     out = [
         each.file.path.name
         for each in tree.starters
         if Path(each.file.target or "").is_absolute() and not each.leads[0].is_relative_to(venv)
     ]
-    told = [name for name in out if name not in wrong] + out
+    beside = [str(each.file.target) for each in tree.starters if each.file.target and not each.loops]
+    led_to = [name for name in beside if layout.is_interpreter_name(name)]
+    told = [name for name in out if name not in wrong] + out + led_to
     if told:
         return told[0]
     by_name = base.executable.name
@@ -193,7 +195,7 @@ def apply(
     """
     with records.transaction(NAME, plan.venv, base=str(plan.base.executable), proof=plan.proof, **damage) as change:
         for step in plan.steps:
-            _lay(step, change)
+            lay(step, change)
         if plan.cfg:
             fix_cfg.write(plan.cfg, change)
         after = look()
@@ -201,7 +203,8 @@ def apply(
         return (change.put_back() if objection else change.commit()), after, objection
 
 
-def _lay(step: Step, change: Transaction) -> None:
+def lay(step: Step, change: Transaction) -> None:
+    """Lay one entry; what was there goes to the stash."""
     if step.source is None:
         change.link(step.path, step.link)
         return
