@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from clinic.checks import CHECKS
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, as_data, judge, patient
@@ -27,20 +28,24 @@ def fix_cfg(
     base: str | None = None,
     dry_run: bool = False,
     imports: bool = True,
+    spare: frozenset[str] = frozenset(),
 ) -> Result:
     """Restore pyvenv.cfg from evidence and prove it, or put everything back.
 
-    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better.
+    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better. The findings
+    in `spare` are to be left alone: they are no reason to act, and do not speak against the new file.
     """
     who = patient(settings, venv)
     with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
         facts = who.look(imports=False, base=_base_flag(base))
         before = judge(who, facts)
         _refuse_what_it_cannot_cure(who, facts, before)
-        curable = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
+        mine = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
+        curable = [finding for finding in mine if finding.code not in spare]
         if not curable and base is None:
             return _nothing_to_do(before, told(recovered))
-        draft = _draft(who, facts)
+        draft = _draft(who, facts, spare)
+        imports = imports and not _of_packages(spare)
         if draft.is_there:
             return _nothing_to_do(before, told(recovered))
         notes = (*told(recovered), *_spoken(draft))
@@ -78,8 +83,14 @@ def _refuse_what_it_cannot_cure(who: Patient, facts: Facts, before: Diagnosis) -
         )
 
 
-def _draft(who: Patient, facts: Facts) -> remedy.Draft:
-    return remedy.draft(facts, setting=who.settings.environment.system_site_packages, snapshot=who.snapshot)
+def _draft(who: Patient, facts: Facts, spare: frozenset[str]) -> remedy.Draft:
+    setting = who.settings.environment.system_site_packages
+    return remedy.draft(facts, setting=setting, snapshot=who.snapshot, spare=spare)
+
+
+def _of_packages(spare: frozenset[str]) -> bool:
+    """Whether damage that no pyvenv.cfg cures is to be left alone: then a failed import proves nothing about one."""
+    return any(check.code in spare and remedy.NAME not in check.cured_by for check in CHECKS)
 
 
 def _proof(who: Patient, draft: remedy.Draft, *, imports: bool) -> Callable[[], Facts]:
