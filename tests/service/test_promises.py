@@ -109,7 +109,7 @@ class _Silent:
 
 def test_slips_of_the_monitor_do_not_end_it_unless_it_does_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "_AFTER_SLIP", 0.0)
-    herald = _Silent()
+    herald: Any = _Silent()
     with Bell() as bell:
         monitor: Any = _Slipping(bell, [2, 2, 1])
         keepalive._run(monitor, bell, herald)
