@@ -198,7 +198,7 @@ def move(source: Path, target: Path) -> None:
         try:
             source.rename(target)
         except PermissionError:
-            time.sleep(pause)
+            time.sleep(pause)  # whoever holds the file does not tell when it lets go
         else:
             return
     source.rename(target)

@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 
@@ -143,7 +144,7 @@ def killing_under_pm2(stage: Stage) -> None:
     quiet([npm, "install", "--silent", "--prefix", folder, "pm2"])
     pm2, home = folder / "node_modules" / ".bin" / "pm2", {"PM2_HOME": str(folder / "home")}
     words = ["-m", "uvicorn", "nucleus.interface_bridge:app", "--port", str(stage.port)]
-    start = [pm2, "start", stage.python, "--name", "bench", "--interpreter", "none", "--", *words]
+    start: list[str | Path] = [pm2, "start", stage.python, "--name", "bench", "--interpreter", "none", "--", *words]
     try:
         quiet(start, cwd=ROOT / "ai", more=home)
         until_200(stage.port)

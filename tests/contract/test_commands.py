@@ -230,8 +230,9 @@ def test_keep_alive_and_production_mode_have_dry_runs(project: Path, venv: Path)
     assert not (project.parent / ".clinic").exists()
 
 
-def test_production_mode_prints_the_unit_and_nothing_else(project: Path) -> None:
-    done = invoke("-f", project, "production-mode", "--print")
+@pytest.mark.parametrize("flags", [("--print",), ("--install", "--print")])
+def test_production_mode_prints_the_unit_and_nothing_else(project: Path, flags: tuple[str, ...]) -> None:
+    done = invoke("-f", project, "production-mode", *flags)
     assert done.returncode == 0
     assert "keep-alive" in done.stdout
     assert str(project.name) in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,59 @@ def test_only_and_except(project: Project) -> None:
     assert heal(project, skip=("cfg-missing",)).data["receipts"] == []
     assert heal(project, only=("cfg-home-missing",)).data["receipts"] == []
     assert heal(project, only=("cfg-missing",)).outcome == "cured"
+
+
+def _version_wrong(project: Project) -> None:
+    """Advice by itself: version keys are only compared."""
+    text = re.sub(r"^version = .*$", "version = 3.1.4", project.cfg.read_text("utf-8"), flags=re.MULTILINE)
+    project.cfg.write_text(text, encoding="utf-8")
+
+
+def test_a_spared_key_is_left_as_it_is(project: Project) -> None:
+    _version_wrong(project)
+    _home_wrong(project)
+    result = heal(project, skip=("cfg-version-mismatch",))
+    assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "done")]
+    text = project.cfg.read_text("utf-8")
+    assert "version = 3.1.4" in text
+    assert "/nowhere" not in text
+    assert [finding.code for finding in result.data["after"]["findings"]] == ["cfg-version-mismatch"]
+    assert [check.id for check in result.data["checks"] if check.status == "fail"] == ["venv.cfg"], (
+        "it is not hushed up"
+    )
+    assert heal(project, skip=("cfg-version-mismatch",)).data["receipts"] == []
+    assert "version = 3.1.4" in project.cfg.read_text("utf-8")
+
+
+def test_only_one_of_two_in_the_same_file(project: Project) -> None:
+    _version_wrong(project)
+    _home_wrong(project)
+    result = heal(project, only=("cfg-version-mismatch",))
+    assert "home = " in project.cfg.read_text("utf-8")
+    assert any("cfg-home" in note and "too" in note for note in result.notes), "home cannot be left as it is: told"
+    assert "version = 3.1.4" not in project.cfg.read_text("utf-8")
+
+
+def test_what_is_spared_does_not_speak_against_the_repair(project: Project) -> None:
+    """The packages do not import, with any pyvenv.cfg: left alone by name, that is no reason to put the file back."""
+    project.cfg.unlink()
+    (project.site / "tinybridge" / "__init__.py").write_text("raise RuntimeError('torn')\n", encoding="utf-8")
+    result = heal(project, skip=("import-fails", "dist-files-altered"))
+    assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "done")]
+    assert (result.outcome, result.exit_code) == ("sick", 1), "what is left alone is still there"
+    assert {f.code for f in result.data["after"]["findings"]} <= {"import-fails", "dist-files-altered"}
+    assert any(note.startswith("left alone, as asked: ") for note in result.notes)
+
+
+def test_a_remedy_that_cannot_leave_it_alone_says_so(project: Project) -> None:
+    _python_dangling(project)
+    _home_wrong(project)
+    code = next(f.code for f in flow.diagnose(project.settings).data["findings"] if f.code.startswith("cfg-home"))
+    planned = flow.heal(project.settings, None, flow.Wish(skip=(code,)), dry_run=True)
+    assert planned.notes == (f"a rebuild cures {code} too",)
+    result = heal(project, skip=(code,))
+    assert (result.outcome, [r.remedy for r in result.data["receipts"]]) == ("cured", ["rebuild"])
+    assert f"rebuild has cured {code} too: it cannot leave that alone" in result.notes
 
 
 def test_an_unknown_code_is_refused_with_the_nearest(project: Project) -> None:

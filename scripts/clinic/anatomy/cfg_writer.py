@@ -15,7 +15,7 @@ _LINE_LIMIT = 1024
 _TOTAL_LIMIT = 6 * 1024
 
 
-def restored(
+def restored(  # noqa: PLR0913 - each has its default, and is given by name
     base: Interpreter,
     home: str,
     *,
@@ -23,16 +23,18 @@ def restored(
     old: Cfg | None = None,
     creator: Creator = "unknown",
     prompt: str | None = None,
+    left: frozenset[str] = frozenset(),
 ) -> bytes:
     """The bytes of a true pyvenv.cfg for an environment of this base.
 
-    `home` is the spelling to use for the base's folder; `prompt` is used where the old file names none.
+    `home` is the spelling to use for the base's folder; `prompt` is used where the old file names none; `left` are
+    keys that stay as the old file has them, because somebody said so.
     """
     truth = _truth(base, include=include)
-    body = _kept(old, truth) if old else []
+    body = _kept(old, {key: value for key, value in truth.items() if key not in left}) if old else []
     named = {line.name for line in body}
     for key in _dialect(creator, base, named):
-        if key not in named:
+        if key not in named and not (body and key in left):
             body.append(Line("", key, truth[key]))
     if prompt and "prompt" not in named:
         body.append(Line("", "prompt", prompt))
@@ -115,10 +117,10 @@ def _is_safe(line: Line) -> bool:
 
 
 def _true_value(line: Line, truth: dict[str, str]) -> str:
+    if line.name not in truth:
+        return line.value
     if line.name == "version_info" and line.value.count(".") > 2:  # noqa: PLR2004 - 3.13.0.final.0, as virtualenv has it
         return truth["version_info"] + ".final.0"
     if line.name in {"version", "version_info"} and line.value.count(".") == 1:
         return truth["version"].rpartition(".")[0]  # uv records the minor alone for a base that it upgrades
-    if line.name in {"executable", "base-executable"}:
-        return truth[line.name]
-    return truth.get(line.name, line.value)
+    return truth[line.name]

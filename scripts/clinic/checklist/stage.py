@@ -116,6 +116,7 @@ def terminal(folder: Path, program: list[str], *, below: int = 0) -> Iterator[Te
 def until(found: Callable[[], Any], seconds: float) -> Any:
     """Wait for something to come true; what it came to, or the last it said."""
     deadline = time.monotonic() + seconds
+    # What is waited for is whatever the caller asks: an answer over HTTP, a line in somebody's file. None of it rings.
     while not (answer := found()) and time.monotonic() < deadline:
         time.sleep(_LOOK)
     return answer

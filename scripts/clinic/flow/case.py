@@ -25,6 +25,10 @@ class Wish:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 
+    def spares(self, code: str) -> bool:
+        """Whether a finding is to be left alone by name."""
+        return code in self.skip or bool(self.only and code not in self.only)
+
 
 Cure = Callable[["Case"], Result]
 
@@ -41,6 +45,14 @@ def _by(command: str, *, offline: bool = False) -> Cure:
     return cure
 
 
+def _fix_cfg(case: Case) -> Result:
+    from clinic.checks import CHECKS
+    from clinic.flow import fix_cfg
+
+    spare = frozenset(check.code for check in CHECKS if case.wish.spares(check.code))
+    return fix_cfg(case.who.settings, case.venv, spare=spare)
+
+
 def _reinstall(case: Case) -> Result:
     from clinic.flow import reinstall
 
@@ -55,7 +67,7 @@ def _rescript(case: Case) -> Result:
 
 
 CURES: Mapping[str, Cure] = {
-    "fix-cfg": _by("fix_cfg"),
+    "fix-cfg": _fix_cfg,
     "relink": _by("relink"),
     "rescript": _rescript,
     "reinstall": _reinstall,
@@ -109,9 +121,15 @@ class Case:
         return tuple(
             finding
             for finding in findings
-            if finding.code not in self.wish.skip
-            and (finding.code in self.wish.only if self.wish.only else finding.severity != "advice")
+            if not self.wish.spares(finding.code) and (self.wish.only or finding.severity != "advice")
         )
+
+    def _tell_what_came_along(self, remedy: str, result: Result) -> None:
+        """A rebuild cures everything, and a reinstall all of a distribution, also what was to be left alone."""
+        left = {finding.code for finding in result.data["after"]["findings"]}
+        gone = {finding.code for finding in result.data["before"]["findings"]} - left
+        if along := sorted(code for code in gone if self.wish.spares(code)):
+            self.notes.append(f"{remedy} has cured {', '.join(along)} too: it cannot leave that alone")
 
     def apply(self, remedy: str) -> Result | None:
         """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates."""
@@ -126,9 +144,11 @@ class Case:
         self.receipts += done
         self.notes += result.notes
         self.errors += result.errors
+        self._tell_what_came_along(remedy, result)
         held = any(receipt.outcome == "done" for receipt in done)
+        left = bool(result.exit_code and (not held or self.chosen(result.data["after"]["findings"])))
         # What did not hold before may hold now that something else is mended.
-        self.spent = (set() if held else self.spent) | ({remedy} if result.exit_code or not held else set())
+        self.spent = (set() if held else self.spent) | ({remedy} if left or not held else set())
         # A first environment is named for its interpreter: it may lie elsewhere than was thought.
         self.who = patient(self.who.settings, self.venv)
         return result if done else None

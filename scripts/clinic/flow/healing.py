@@ -141,13 +141,15 @@ def _ended(
         "checks": checks,
         "server": {"state": now.state, "pid": now.pid, "done": wanted.said or "left alone"},
     }
-    result = Result("heal", word, int(failed), data, tuple(case.errors) if failed else (), notes=_notes(case, failed))
+    result = Result(
+        "heal", word, int(failed), data, tuple(case.errors) if failed else (), notes=_notes(case, after, failed)
+    )
     return _archived(case.who, result) if found or failed else result
 
 
-def _notes(case: Case, failed: bool) -> tuple[str, ...]:
+def _notes(case: Case, after: Diagnosis, failed: bool) -> tuple[str, ...]:
     passed = () if failed else tuple(f"{error.code}: {error.message}" for error in case.errors)
-    return (*case.notes, *passed)
+    return (*case.notes, *passed, *_spared(case, after))
 
 
 def _archived(who: Patient, result: Result) -> Result:
@@ -171,7 +173,15 @@ def _planned(case: Case, seen: Seen) -> Result:
     wanted = server_again.wish(server, mended=bool(course), fit=not any(f.severity == "fatal" for f in left))
     steps += [wanted.plan] if wanted.plan else []
     data = {"before": as_data(before), "plan": steps, "receipts": []}
-    return Result("heal", "planned", int(bool(left)), data, notes=tuple(case.notes))
+    return Result("heal", "planned", int(bool(left)), data, notes=(*case.notes, *_spared(case, before, course)))
+
+
+def _spared(case: Case, diagnosis: Diagnosis, course: Sequence[str] = ()) -> tuple[str, ...]:
+    """What is left alone because somebody said so; a rebuild can leave nothing alone."""
+    codes = ", ".join(f.code for f in diagnosis.findings if f.severity != "advice" and case.wish.spares(f.code))
+    if not codes:
+        return ()
+    return (f"a rebuild cures {codes} too" if "rebuild" in course else f"left alone, as asked: {codes}",)
 
 
 def _cures(remedy: str, findings: Sequence[Finding]) -> str:

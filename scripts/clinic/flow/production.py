@@ -27,6 +27,8 @@ def production_mode(
     settings: Settings, venv: str | Path | None = None, *, asked: tuple[str, ...] = (), dry_run: bool = False
 ) -> Result:
     """Switch the mode, or register with the system's supervisor; `asked` is one of off, install, uninstall, print."""
+    if set(asked) == {"install", "print"}:
+        asked = ("print",)  # shows what the other would write
     if len(asked) > 1:
         flags = " and ".join(f"--{name}" for name in asked)
         raise RefusedError("one-at-a-time", f"{flags} exclude each other.", f"invoke --help {_NAME}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import plan
+from clinic.checks import CHECKS
 from clinic.checks.starters import HURT
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
@@ -27,20 +28,24 @@ def fix_cfg(
     base: str | None = None,
     dry_run: bool = False,
     imports: bool = True,
+    spare: frozenset[str] = frozenset(),
 ) -> Result:
     """Restore pyvenv.cfg from evidence and prove it, or put everything back.
 
-    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better.
+    Without `imports` the packages are not tried: the monitor's next start tries them sooner and better. The findings
+    in `spare` are to be left alone: they are no reason to act, and do not speak against the new file.
     """
     who = patient(settings, venv)
     with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
         facts = who.look(imports=False, base=_base_flag(base))
         before = judge(who, facts)
         _refuse_what_it_cannot_cure(who, facts, before)
-        curable = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
+        mine = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
+        curable = [finding for finding in mine if finding.code not in spare]
         if not curable and base is None:
             return _nothing_to_do(before, told(recovered))
-        draft = drafted(who, facts)
+        draft = drafted(who, facts, spare)
+        imports = imports and not _of_packages(spare)
         if draft.is_there:
             return _nothing_to_do(before, told(recovered))
         notes = (*told(recovered), *_spoken(draft))
@@ -86,9 +91,15 @@ def _refuse_what_it_cannot_cure(who: Patient, facts: Facts, before: Diagnosis) -
         )
 
 
-def drafted(who: Patient, facts: Facts) -> remedy.Draft:
-    """What pyvenv.cfg must say. Raises RefusedError where no base is proven."""
-    return remedy.draft(facts, setting=who.settings.environment.system_site_packages, snapshot=who.snapshot)
+def drafted(who: Patient, facts: Facts, spare: frozenset[str] = frozenset()) -> remedy.Draft:
+    """What pyvenv.cfg must say; the keys of the codes in `spare` stay. Raises RefusedError where no base is proven."""
+    setting = who.settings.environment.system_site_packages
+    return remedy.draft(facts, setting=setting, snapshot=who.snapshot, spare=spare)
+
+
+def _of_packages(spare: frozenset[str]) -> bool:
+    """Whether damage that no pyvenv.cfg cures is to be left alone: then a failed import proves nothing about one."""
+    return any(check.code in spare and remedy.NAME not in check.cured_by for check in CHECKS)
 
 
 def _proof(who: Patient, draft: remedy.Draft, *, imports: bool) -> Callable[[], Facts]:

@@ -44,10 +44,28 @@ class Draft:
             return False
 
 
+_ABOUT = {
+    "cfg-version-mismatch": ("version", "version_info"),
+    "cfg-executable-mismatch": ("executable", "base-executable"),
+    "cfg-include-missing": (INCLUDE,),
+    "cfg-include-odd": (INCLUDE,),
+    "cfg-include-flipped": (INCLUDE,),
+    "base-packages-visible": (INCLUDE,),
+}
+"""The keys that a finding is about, where the file can be mended without them; `home` is what it is mended for."""
+
+
 def draft(
-    facts: Facts, *, setting: Literal["auto"] | bool = "auto", snapshot: Mapping[str, Any] | None = None
+    facts: Facts,
+    *,
+    setting: Literal["auto"] | bool = "auto",
+    snapshot: Mapping[str, Any] | None = None,
+    spare: frozenset[str] = frozenset(),
 ) -> Draft:
-    """What pyvenv.cfg must say. Raises RefusedError where the evidence does not prove a base interpreter."""
+    """What pyvenv.cfg must say; what a finding in `spare` is about stays as it is where that can be.
+
+    Raises RefusedError where the evidence does not prove a base interpreter.
+    """
     base = facts.search.base
     if facts.tree is None or facts.cfg is None:
         raise RefusedError(
@@ -71,13 +89,14 @@ def draft(
             old=kept or old,
             creator=facts.tree.creator,
             prompt=_prompt(facts, snapshot),
+            left=frozenset(key for code in spare for key in _ABOUT.get(code, ())),
         ),
         source=remembered.dated(snapshot) if kept else "",
         base=base,
         proof=facts.search.proof,
         include=include,
         include_proof=include_proof,
-        strays=(facts.cfg.stray.path,) if facts.cfg.stray else (),
+        strays=(facts.cfg.stray.path,) if facts.cfg.stray and "cfg-second" not in spare else (),
         mode=0o644 if facts.cfg.error or facts.cfg.file.kind != "file" else None,
     )
 

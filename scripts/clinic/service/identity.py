@@ -179,5 +179,5 @@ def _wait_polling(identity: Identity, timeout: float) -> bool:
     while alive(identity):
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_POLL)
+        time.sleep(_POLL)  # not our child, and no pidfd: nothing would wake us
     return True

@@ -33,7 +33,7 @@ def held(path: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
         while not _take(descriptor):
             if time.monotonic() >= deadline:
                 raise _busy(path)
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(_LOOK_AGAIN)  # flock knows no time limit, and an alarm is for the main thread only
         holder = path.with_suffix(".holder")  # beside it: Windows lets nobody read a locked file
         with contextlib.suppress(OSError):
             holder.write_text(f"{os.getpid()} {doing} {time.strftime('%Y-%m-%d %H:%M:%S')}", "utf-8")

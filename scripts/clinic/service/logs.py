@@ -113,7 +113,7 @@ def follow(path: Path, lines: int = 10) -> Iterator[str]:
             *whole, rest = (rest + data).split(b"\n")
             yield from (decode(line).rstrip("\r") for line in whole)
         else:
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(_LOOK_AGAIN)  # a file that grows is readable all the time, so select and poll do not wait for it
 
 
 def _read(path: Path, start: int, length: int = MOST) -> bytes:

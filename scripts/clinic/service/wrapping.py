@@ -86,7 +86,7 @@ def ask_to_stop(settings: Settings, launch: str) -> bool:
     while time.monotonic() < deadline:
         if not path.exists():
             return True
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_LOOK_AGAIN)  # a file that goes is no event that can be waited for on every platform
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
     return False
