@@ -61,7 +61,7 @@ def refuse(found: Sequence[Holder], venv: Path, platform: Platform) -> tuple[str
         raise RefusedError(
             "venv-in-use",
             f"{venv} is in use: {'; '.join(map(str, found))}. Nothing was touched.",
-            "end what is named, then try again",
+            f"end it (taskkill /PID {found[0].pid}), then try again",
         )
     return tuple(f"{each}: it keeps the old files until it is restarted" for each in found)
 
