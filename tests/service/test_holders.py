@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from clinic.errors import RefusedError
+from clinic.service import holders as holding
 from clinic.service.holders import Holder, holders, refuse
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="environments are made with links here")
@@ -73,6 +75,19 @@ def test_a_module_and_a_relative_call_are_named_too(venv: Path, start: Start) ->
     other = start("./python", "-c", WAIT, cwd=venv / "bin")
     assert {each.pid: each.name for each in holders(venv)} == {one: "tinymod", other: "python"}
     assert [each.pid for each in holders(venv, besides=[one])] == [other]
+
+
+def test_where_there_is_no_proc_psutil_finds_the_same(venv: Path, start: Start) -> None:
+    library = venv / "lib" / "x.so"
+    library.write_bytes(b"x" * 4096)
+    code = f"import mmap; f = open({str(library)!r}); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ); {WAIT}"
+    runs = start(venv / "bin" / "python", "-c", WAIT)
+    start("tail", "-n", "1", "-f", venv / "pyvenv.cfg")
+    seen = {runs: "runs from this environment"}
+    if sys.platform == "linux":
+        seen[start(sys._base_executable, "-c", code)] = "has files of it loaded"  # type: ignore[attr-defined]
+    roots = tuple(f"{root}{os.sep}" for root in {venv, venv.resolve()})
+    assert dict(holding.by_psutil(roots)) == seen
 
 
 def test_through_a_link_to_the_folder(venv: Path, start: Start, tmp_path: Path) -> None:

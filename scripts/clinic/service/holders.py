@@ -47,7 +47,7 @@ class Holder:
 def holders(venv: Path, besides: Iterable[int] = ()) -> tuple[Holder, ...]:
     """Every process of this person that runs from `venv`, less `besides` and this one. Reads only, never raises."""
     roots = _roots(venv)
-    seen = _linux(roots) if sys.platform == "linux" else _psutil(roots)
+    seen = by_proc(roots) if sys.platform == "linux" else by_psutil(roots)
     without = {os.getpid(), *besides}
     found = {pid: how for pid, how in seen if pid not in without}
     return tuple(holder for pid, how in sorted(found.items()) if (holder := _holder(pid, how)))
@@ -78,7 +78,8 @@ def _in(path: str, roots: tuple[str, ...]) -> bool:
 _RUNS, _LOADED, _WORKS = "runs from this environment", "has files of it loaded", "works in its folder"
 
 
-def _linux(roots: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def by_proc(roots: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Linux: from /proc, since a hundred processes are looked at on every diagnosis."""
     mine, until = os.geteuid(), time.monotonic() + SECONDS
     for entry in os.listdir(PROC):  # noqa: PTH208 - names are wanted
         if not entry.isdecimal():
@@ -112,7 +113,7 @@ def _maps(place: str, roots: tuple[str, ...]) -> bool:
     return any(b" " + os.fsencode(root) in text for root in roots)
 
 
-def _psutil(roots: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def by_psutil(roots: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Other systems: programs first, which cost little; then the libraries of pythons, as long as there is time."""
     import psutil
 
