@@ -8,6 +8,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 from invoke.collection import Collection
 
 from clinic import runbook
+from clinic.runbook import misuse
 
 runbook.refuse_unreadable_settings()
 namespace = Collection(*runbook.TASKS)
+misuse.refuse_misuse(namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,35 @@ from clinic import report
 if TYPE_CHECKING:
     from clinic.errors import ClinicError
     from clinic.model import Result
+    from clinic.settings import Settings
 
 
-def perform(command: str, work: Callable[[], Result], *, as_json: bool) -> int:
-    """Run `work`, show its result, return the exit code (CONTRACT sections 3 and 4). Never raises."""
+def perform(
+    command: str, work: Callable[[], Result], *, as_json: bool, settings: Callable[[], Settings] | None = None
+) -> int:
+    """Run `work`, show its result, return the exit code (CONTRACT sections 3 and 4). Never raises.
+
+    `settings` are those of the project whose server may run on a stopgap: then every command says so, also one that
+    was refused or failed.
+    """
     started = time.perf_counter()
     result = _guarded(command, work)
-    return report.show(
-        replace(result, command=command, seconds=round(time.perf_counter() - started, 3)), as_json=as_json
-    )
+    seconds = round(time.perf_counter() - started, 3)
+    # `status` has a row for it.
+    notes = result.notes + (_nag(settings) if settings and command != "status" else ())
+    return report.show(replace(result, command=command, seconds=seconds, notes=notes), as_json=as_json)
+
+
+def _nag(settings: Callable[[], Settings]) -> tuple[str, ...]:
+    with suppress(Exception):  # settings that cannot be read were the command's own error
+        from clinic.service import memory
+
+        known = settings()
+        if memory.recall(known).stopgap:  # else nobody pays for the import
+            from clinic.remedies import stopgap
+
+            return stopgap.nag(known)
+    return ()
 
 
 # What runs for weeks does not run inside of Invoke, which is a third of its memory. "-I": nothing of the current

@@ -85,6 +85,23 @@ class Self:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """A file that python runs as it starts, and what goes wrong with it."""
+
+    path: Path
+    told: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the person's shell, and what it does to what they type."""
+
+    name: str
+    value: str
+    does: str
+
+
+@dataclass(frozen=True)
 class File:
     """One directory entry, as lstat saw it."""
 
@@ -96,6 +113,46 @@ class File:
     mode: int = 0
     magic: bytes = b""
     modified: float = 0.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What kind of program a file is, by its first bytes."""
+
+    format: Literal["elf", "pe", "macho", "script", "text", "empty", "unknown"]
+    machines: tuple[str, ...] = ()
+    whole: bool = True
+    """False where the file ends before its own header says."""
+    subsystem: int = 0
+    """Windows: 2 for one with windows, 3 for one with a console."""
+
+    def __str__(self) -> str:
+        kinds = {"elf": "a program of Linux or BSD", "pe": "a program of Windows", "macho": "a program of macOS"}
+        kind = kinds.get(self.format, {"script": "a script", "text": "a text"}.get(self.format, "no program"))
+        return f"{kind} for {' and '.join(self.machines)}" if self.machines else kind
+
+
+@dataclass(frozen=True)
+class Starter:
+    """One name of the interpreter: where its links end, and what lies there."""
+
+    file: File
+    leads: tuple[Path, ...] = ()
+    """Each step of its links, itself excluded."""
+    loops: bool = False
+    own: bool = True
+    """Whether it ends in the environment: what lies outside is the base's business."""
+    mode: int = 0
+    """Permission bits of the file at the end."""
+    program: Program | None = None
+    """None where there is no regular file at the end, or one that may not be read."""
+    runs_here: bool = True
+    """False where a program of that kind can't run on this machine."""
+
+    @property
+    def end(self) -> Path:
+        """The last step."""
+        return self.leads[-1] if self.leads else self.file.path
 
 
 @dataclass(frozen=True)
@@ -138,6 +195,10 @@ class Tree:
     scripts: Path
     site_packages: Path | None
     interpreters: tuple[File, ...] = ()
+    starters: tuple[Starter, ...] = ()
+    """The same names, each followed to its end."""
+    lib64: File | None = None
+    """The second name of `lib` that venv and uv make on 64-bit systems."""
     clues: tuple[Clue, ...] = ()
     creator: Creator = "unknown"
     copies: bool = False
@@ -240,6 +301,12 @@ class Facts:
     tree: Tree | None = None
     flavour: Flavour | None = None
     search: BaseSearch = field(default_factory=lambda: BaseSearch(None))
+    behind: tuple[tuple[str, Interpreter | Silence], ...] = ()
+    """Names of the interpreter that lead to another program than the base, and what that says, asked outside."""
+    relied: tuple[tuple[str, str], ...] = ()
+    """Names of the interpreter that are lost, and a console script that starts with each."""
+    foreign_extension: str = ""
+    """An extension module that no program of this machine can load; looked for only where the interpreter is hurt."""
     home: Home | None = None
     """None where the file has no `home`."""
     named: tuple[Named, ...] = ()
@@ -247,6 +314,11 @@ class Facts:
     """Whether the path that its scripts record is this environment, by whatever spelling."""
     me: Self | Silence | None = None
     """None where it was not asked: another platform's environment, or nothing there to ask."""
+    hooks: tuple[Hook, ...] = ()
+    """Start-up files that raise, end the interpreter or keep it waiting."""
+    variables: tuple[Variable, ...] = ()
+    base_fails: str = ""
+    """Why the base does not start, where that is why the environment's python does not."""
     locked: tuple[tuple[str, str], ...] = ()
     packages: Packages | None = None
     """None where nothing was looked at beyond the names of the dist-info folders."""

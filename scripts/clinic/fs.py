@@ -37,6 +37,13 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durabl
         sync_folder(path.parent)
 
 
+def link(path: Path, target: str) -> None:
+    """Make `path` a link that says `target`, word for word; nothing may be there. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+    sync_folder(path.parent)
+
+
 def _mode_for(path: Path) -> int:
     with contextlib.suppress(OSError):
         old = path.lstat()

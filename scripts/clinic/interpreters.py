@@ -35,7 +35,7 @@ def identify(executable: Path, *, run: Runner = proc.run) -> Interpreter | Silen
     if not is_file(executable):
         return Silence("is not there" if not os.path.lexists(executable) else "is not a file")
     done = run([executable, "-I", "-S", "-B", PROBE], timeout=LOOK_SECONDS)
-    who = _identity(_answers(done.stdout), executable)
+    who = _identity(answers(done.stdout), executable)
     return _itself(who) if who else _silence(done)
 
 
@@ -60,7 +60,7 @@ def ask(
     """
     limit = IMPORT_SECONDS if modules else LOOK_SECONDS
     done = run([executable, "-I", *([] if bytecode else ["-B"]), PROBE, *modules], timeout=limit)
-    told = _answers(done.stdout)
+    told = answers(done.stdout)
     interpreter = _identity(told, executable)
     if interpreter is None:
         return _silence(done)
@@ -180,7 +180,8 @@ def _is_store_stub(executable: Path) -> bool:
         return True
 
 
-def _answers(stdout: str) -> dict[str, Any]:
+def answers(stdout: str) -> dict[str, Any]:
+    """What a probe said after its marks; whatever else is on stdout counts for nothing."""
     told: dict[str, Any] = {}
     for part in stdout.replace("\r\n", "\n").split(probe.MARK)[1:]:
         with contextlib.suppress(ValueError, TypeError):

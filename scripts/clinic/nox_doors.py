@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from clinic import door
@@ -19,10 +20,12 @@ def rebuild_venv(words: Sequence[str], folder: Path | None = None) -> int:
     from clinic.model import Result
     from clinic.settings import load
 
+    settings = cache(lambda: load(ROOT))
+
     def work() -> Result:
         with report.steps(as_json=told.json) as shown:
             return flow.rebuild(
-                load(ROOT),
+                settings(),
                 _at(place, told.venv),
                 python=_spec(place, told.python),
                 requirements=_at(place, told.requirements),
@@ -35,7 +38,7 @@ def rebuild_venv(words: Sequence[str], folder: Path | None = None) -> int:
                 progress=shown,
             )
 
-    return door.perform("rebuild", work, as_json=told.json)
+    return door.perform("rebuild", work, as_json=told.json, settings=settings)
 
 
 def _rebuild_flags() -> ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain, combinations
 
 from clinic.model import Action, Finding, Option
@@ -15,6 +16,15 @@ _TRADE_OFFS: tuple[Option, ...] = (
         estimate_seconds=1.0,
         advantages=("keeps every package", "needs no network", "undone by one command"),
         disadvantages=("mends pyvenv.cfg only, not packages or the interpreter",),
+    ),
+    Option(
+        "relink",
+        recommended=False,
+        keeps_packages=True,
+        needs_network=False,
+        estimate_seconds=1.2,
+        advantages=("keeps every package", "needs no network", "undone by one command"),
+        disadvantages=("mends the interpreter and pyvenv.cfg only, not packages", "needs a base of the same version"),
     ),
     Option(
         "reinstall",
@@ -47,31 +57,39 @@ _TRADE_OFFS: tuple[Option, ...] = (
         disadvantages=("a stopgap: the environment stays as sick as it is",),
     ),
 )
-_ORDER = ("fix-cfg", "reinstall", "rebuild")
-_COMMANDS = {"reinstall": "heal --no-rebuild"}
+_ORDER = ("fix-cfg", "relink", "reinstall", "rebuild")
+_NEED_BASE = frozenset({"fix-cfg", "relink"})
+_COVERS = {"relink": frozenset({"fix-cfg"})}
+"""Laying the interpreter anew writes pyvenv.cfg too: what that would cure needs no step of its own then."""
+_COMMANDS = {"relink": "heal --no-rebuild", "reinstall": "heal --no-rebuild"}
 """What is typed for a remedy that is no command of its own."""
+_COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
+_KEEPS = frozenset(option.id for option in _TRADE_OFFS if option.keeps_packages)
 
 
-def command(remedy: str) -> str:
-    """What is typed to have a remedy applied."""
+def command(*remedies: str) -> str:
+    """What is typed to have these remedies applied; a look where there is none."""
+    if len(remedies) > 1:
+        return "invoke heal" if "rebuild" in remedies else "invoke heal --no-rebuild"
+    remedy = remedies[0] if remedies else "diagnose"
     return f"invoke {_COMMANDS.get(remedy, remedy)}"
 
 
-_COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
+def way_out(options: tuple[Option, ...]) -> str:
+    """What is typed to have what is recommended of these options applied."""
+    return command(*(option.id for option in options if option.recommended))
 
 
 def options(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[Option, ...]:
-    """The ways out, where there is something to get out of; the cheapest that suffices is recommended."""
-    if not findings:
-        return ()
+    """The ways out, where there is something to get out of; those of the cheapest course are recommended."""
     best = recommended(findings, base_known=base_known)
-    possible = {
-        "fix-cfg": base_known and any("fix-cfg" in finding.cured_by for finding in findings),
-        "reinstall": any("reinstall" in finding.cured_by for finding in findings),
-        "rebuild": any("rebuild" in finding.cured_by for finding in findings),
-        "unblock": any(finding.severity == "fatal" for finding in findings),
-    }
-    return tuple(_marked(option, option.id == best) for option in _TRADE_OFFS if possible[option.id])
+    possible = {name for name in _able(base_known) if any(name in finding.cured_by for finding in findings)}
+    possible |= {"unblock"} if any(finding.severity == "fatal" for finding in findings) else set()
+    return tuple(_marked(option, option.id in best) for option in _TRADE_OFFS if option.id in possible)
+
+
+def _able(base_known: bool) -> tuple[str, ...]:
+    return tuple(name for name in _ORDER if base_known or name not in _NEED_BASE)
 
 
 def _marked(option: Option, chosen: bool) -> Option:
@@ -80,16 +98,10 @@ def _marked(option: Option, chosen: bool) -> Option:
     return replace(option, recommended=chosen)
 
 
-def recommended(findings: tuple[Finding, ...], *, base_known: bool) -> str | None:
-    """The cheapest remedy that cures all that makes the patient sick (or all advice, if there is nothing else)."""
-    sick = [finding for finding in findings if finding.severity != "advice"]
-    sick = sick or [finding for finding in findings if not finding.by_hand]
-    if not sick:
-        return None
-    for remedy in _ORDER:
-        if all(remedy in finding.cured_by for finding in sick) and (remedy != "fix-cfg" or base_known):
-            return remedy
-    return None
+def recommended(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[str, ...]:
+    """The cheapest remedies that cure what makes the patient sick (or all advice, if there is nothing else)."""
+    sick = tuple(finding for finding in findings if finding.severity != "advice") or findings
+    return course(sick, base_known=base_known)
 
 
 def course(
@@ -99,44 +111,45 @@ def course(
 
     `without` are not to be used, because somebody said so or because they were tried in vain.
     """
-    able = [name for name in _ORDER if name not in without and (name != "fix-cfg" or base_known)]
-    curable = [finding for finding in findings if set(finding.cured_by) & set(able)]
+    able = [name for name in _able(base_known) if name not in without]
+    curable = [finding for finding in findings if _cured(finding, able, findings)]
     sets = chain.from_iterable(combinations(able, size) for size in range(len(able) + 1))
-    enough = [names for names in sets if all(set(finding.cured_by) & set(names) for finding in curable)]
-    return min(enough, key=lambda names: sum(_COST[name] for name in names))
+    enough = [names for names in sets if all(_cured(finding, names, findings) for finding in curable)]
+    return min(enough, key=_cost)
+
+
+def _cured(finding: Finding, remedies: Iterable[str], findings: tuple[Finding, ...]) -> bool:
+    """Whether one of the remedies cures it, by the way or on purpose; what nobody needs cures nothing by the way."""
+    needed = [name for name in remedies if any(name in each.cured_by for each in findings)]
+    return any({name, *_COVERS.get(name, ())} & set(finding.cured_by) for name in needed)
+
+
+def _cost(remedies: Iterable[str]) -> float:
+    return sum(_COST[name] for name in remedies)
 
 
 def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str = "") -> tuple[Action, ...]:
     """What to type, in order. `flags` is what leads a command to this environment (`--venv …`)."""
-    if not findings:
-        return ()
     best = recommended(findings, base_known=base_known)
     sick = any(finding.severity != "advice" for finding in findings)
     fatal = any(finding.severity == "fatal" for finding in findings)
     actions = []
     if best and sick:
-        actions.append(Action("immediate", f"invoke {_COMMANDS.get(best, best)}{flags}", _why(best, findings)))
+        actions.append(Action("immediate", f"{command(*best)}{flags}", _why(best, findings)))
     elif best:
-        actions.append(
-            Action(
-                "medium-term",
-                f"invoke {_COMMANDS.get(best, best)}{flags}",
-                "harmless today; other tools may stumble over it",
-            )
-        )
-    if fatal and best != "fix-cfg":
+        why = "harmless today; other tools may stumble over it"
+        actions.append(Action("medium-term", f"{command(*best)}{flags}", why))
+    if fatal and (not best or _cost(best) > _COST["unblock"]):
         actions.append(
             Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended")
         )
     if best and sick:
         actions.append(Action("short-term", f"invoke validate{flags}", "proves that the cure worked, server included"))
-    if best == "rebuild" or not best:
-        stuck = [finding for finding in findings if not (finding.cured_by or finding.by_hand)]
-        actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in stuck]
-    actions += [Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand]
-    return tuple(actions)
+    stuck = [f for f in findings if not (f.cured_by or f.by_hand) and (f.severity != "advice" or not best)]
+    actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in stuck]
+    return (*actions, *(Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand))
 
 
-def _why(best: str, findings: tuple[Finding, ...]) -> str:
-    codes = ", ".join(finding.code for finding in findings if best in finding.cured_by)
-    return f"cures {codes}" + (" and keeps every package" if best == "fix-cfg" else "")
+def _why(best: tuple[str, ...], findings: tuple[Finding, ...]) -> str:
+    codes = ", ".join(finding.code for finding in findings if _cured(finding, best, findings))
+    return f"cures {codes}" + (" and keeps every package" if _KEEPS.issuperset(best) else "")

@@ -119,7 +119,7 @@ stderr_logfile={folder}/bridge.err
 
 
 def killing_beside_others(stage: Stage) -> None:
-    """The same kill under supervisord, and under pm2 where it is installed, at their defaults."""
+    """The same kill under supervisord, and under pm2 where npm can fetch it, at their defaults."""
     env, config = stage.folder / "supervisor", stage.folder / "supervisord.conf"
     quiet([*UV, "venv", "--quiet", env])
     quiet([*UV, "pip", "install", "--quiet", "-p", env / "bin" / "python", "supervisor", "setuptools<81"])
@@ -131,15 +131,27 @@ def killing_beside_others(stage: Stage) -> None:
         figures = after_killing_the_listener(stage)
         process.terminate()
     stage.row("  supervisord: kill -9 to the next 200", f"{statistics.median(figures):.3f} s")
-    if pm2 := shutil.which("pm2"):
-        words = ["-m", "uvicorn", "nucleus.interface_bridge:app", "--port", str(stage.port)]
-        start = [pm2, "start", str(stage.python), "--name", "bench", "--interpreter", "none", "--", *words]
-        quiet(start, cwd=ROOT / "ai")
+    killing_under_pm2(stage)
+
+
+def killing_under_pm2(stage: Stage) -> None:
+    """The same kill under pm2, with a home of its own: nobody's ~/.pm2 is touched."""
+    npm, folder = shutil.which("npm"), stage.folder / "pm2"
+    if not npm:
+        stage.row("  pm2: kill -9 to the next 200", "not tried: there is no npm")
+        return
+    quiet([npm, "install", "--silent", "--prefix", folder, "pm2"])
+    pm2, home = folder / "node_modules" / ".bin" / "pm2", {"PM2_HOME": str(folder / "home")}
+    words = ["-m", "uvicorn", "nucleus.interface_bridge:app", "--port", str(stage.port)]
+    start = [pm2, "start", stage.python, "--name", "bench", "--interpreter", "none", "--", *words]
+    try:
+        quiet(start, cwd=ROOT / "ai", more=home)
         until_200(stage.port)
         time.sleep(2)
         figures = after_killing_the_listener(stage)
-        quiet([pm2, "delete", "bench"])
-        stage.row("  pm2: kill -9 to the next 200", f"{statistics.median(figures):.3f} s")
+    finally:
+        quiet([pm2, "kill"], more=home)
+    stage.row("  pm2: kill -9 to the next 200", f"{statistics.median(figures):.3f} s")
 
 
 def after_killing_the_listener(stage: Stage) -> list[float]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,10 +73,16 @@ class Stage:
         print(f"{what:68} {figure:>26}  {goal}", flush=True)  # noqa: T201 - a benchmark is a door
 
 
-def quiet(argv: Sequence[str | Path], *, ok: Sequence[int] = (0,), cwd: Path = ROOT) -> float:
-    """Seconds that a whole command took."""
+def quiet(
+    argv: Sequence[str | Path],
+    *,
+    ok: Sequence[int] = (0,),
+    cwd: Path = ROOT,
+    more: Mapping[str, str] | None = None,
+) -> float:
+    """Seconds that a whole command took; `more` are variables for it."""
     left_out = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}  # people keep their bytecode
-    env = {name: value for name, value in os.environ.items() if name not in left_out}
+    env = {name: value for name, value in os.environ.items() if name not in left_out} | dict(more or {})
     started = time.perf_counter()
     done = subprocess.run(list(map(str, argv)), capture_output=True, check=False, cwd=cwd, env=env)
     seconds = time.perf_counter() - started

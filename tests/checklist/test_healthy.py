@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from clinic import flow
 from clinic.checklist import GROUPS, TITLES
 from clinic.model import CheckResult
@@ -16,8 +18,10 @@ from tests.ways.project import Project
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_id_passes(project: Project) -> None:
+def test_every_id_passes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     live = project.start()
+    # What a person has set for the live server must not reach the shadows: they would work on the live one's port.
+    monkeypatch.setenv("INVOKE_CLINIC_SERVICE_PORT", str(project.settings.service.port))
     before = project.settings.service.pid_file.read_bytes()
     begun: list[str] = []
     seen: list[CheckResult] = []

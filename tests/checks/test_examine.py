@@ -10,7 +10,20 @@ import pytest
 
 from clinic.checks import CHECKS, examine, verdict
 from clinic.checks.cfg_keys import version_agrees
-from clinic.facts import BaseSearch, CfgFile, Distribution, Facts, File, Flavour, Interpreter, Self, Silence, Tree
+from clinic.facts import (
+    BaseSearch,
+    CfgFile,
+    Distribution,
+    Facts,
+    File,
+    Flavour,
+    Interpreter,
+    Program,
+    Self,
+    Silence,
+    Starter,
+    Tree,
+)
 from clinic.model import Finding
 
 VENV = Path("/srv/env")
@@ -28,11 +41,13 @@ ME = Self(
 )
 TEXT = b"home = /opt/py/bin\ninclude-system-site-packages = false\nversion = 3.13.2\n"
 PYTHON = File(VENV / "bin/python", "link", target="/opt/py/bin/python3.13", modified=100.0)
+STARTER = Starter(PYTHON, (BASE.real,), own=False, mode=0o755, program=Program("elf", ("x86-64",)))
 TREE = Tree(
     platform="posix",
     scripts=VENV / "bin",
     site_packages=VENV / "lib/python3.13/site-packages",
     interpreters=(PYTHON,),
+    starters=(STARTER,),
     distributions=(Distribution("uvicorn", "1.0", VENV / "u"),),
 )
 HEALTHY = Facts(

@@ -245,3 +245,52 @@ def test_a_snapshot_is_taken_of_a_healthy_environment_only(project: Path, venv: 
     refused = invoke("-f", project, "snapshot", "--venv", venv, "--json")
     told = envelope(refused)
     assert (refused.returncode, told["errors"][0]["code"]) == (2, "cfg-missing")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("digagnose",), "invoke diagnose"),
+        (("nothing-like-it",), "invoke --list"),
+        (("diagnose", "--jsn"), "invoke --help diagnose"),
+        (("fix-cfg", "--base"), "invoke --help fix-cfg"),
+        (("status", "more"), "invoke --help status"),
+        (("--bogus", "logs"), "invoke --help logs"),
+    ],
+)
+def test_misuse_is_exit_2_with_a_hint(words: tuple[str, ...], hint: str) -> None:
+    said = invoke(*words)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert f"hint: {hint}" in said.stderr
+    told = envelope(invoke(*words[:1], "--json", *words[1:]))
+    assert (told["outcome"], told["errors"][0]["code"], told["errors"][0]["hint"]) == ("refused", "misused", hint)
+
+
+def test_whoever_else_imports_the_tasks_is_not_read() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import tasks; print('imported')", "--no-such-flag"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("validate", "--venv", "/nowhere/at/all"), ("start",), ("fix-cfg", "--base", "/nowhere")]
+)
+def test_commands_that_are_refused_or_fail_nag_about_a_stopgap_too(
+    project: Path, venv: Path, words: tuple[str, ...]
+) -> None:
+    from clinic.service import memory
+    from clinic.settings import load
+
+    (venv / "pyvenv.cfg").unlink()
+    project.write_text(f"clinic:\n  environment: {{imports: [], path: {venv.name}}}\n", encoding="utf-8")
+    memory.keep(load(project.parent, project, {}), wanted="up", stopgap="borrow")
+    done = invoke("-f", project, *words)
+    assert done.returncode in {1, 2}
+    assert "the server runs on a stopgap (borrow" in " ".join(done.stderr.split())
+    envelope(invoke("-f", project, *words, "--json"))

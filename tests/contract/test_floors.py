@@ -20,7 +20,7 @@ FLOORS = (
         *("plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings"),
         *("proc", "fs", "drift", "changes"),
     },
-    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode"},
+    {"model", "facts", "package_facts", "errors", "probe", "probe_bytecode", "probe_hook"},
 )
 MODULES = sorted(CLINIC.rglob("*.py"))
 

@@ -86,3 +86,11 @@ def _copy(source: Path, target: Path) -> None:
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
     """The one ward of this worker process."""
     return Ward(tmp_path_factory.mktemp("ward").resolve())
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Ward:
+    """The same, with packages in its patients."""
+    from tests.real.packed import PackedWard
+
+    return PackedWard(tmp_path_factory.mktemp("packed").resolve())

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from clinic import proc
 from clinic.facts import Interpreter
+from clinic.flow.patient import judge
+from clinic.flow.patient import patient as patient_of
+from clinic.model import Diagnosis
 from clinic.settings import Settings, load
 from tests.real import wheels
 from tests.real.conftest import Ward
@@ -120,7 +123,10 @@ def install(python: Path, stock: Stock, *more: str) -> None:
 
 def settings_around(folder: Path, patient: Patient, stock: Stock) -> Settings:
     """A project whose environment this patient is."""
-    told = {"environment": {"path": str(patient.venv), "imports": ["alpha"], "requirements": str(stock.lock)}}
+    told = {
+        "environment": {"path": str(patient.venv), "imports": ["alpha"], "requirements": str(stock.lock)},
+        "service": {"command": ["{python}", "serve.py"], "port": 1},  # nobody serves there
+    }
     file = folder / "invoke.yaml"
     file.write_text(json.dumps({"clinic": told}), encoding="utf-8")
     return load(folder, file, {})
@@ -129,3 +135,9 @@ def settings_around(folder: Path, patient: Patient, stock: Stock) -> Settings:
 def site_of(patient: Patient) -> Path:
     """Its site-packages."""
     return next((patient.venv / "lib").glob("python*/site-packages"))
+
+
+def looked(told: Settings, *, deep: bool = True) -> Diagnosis:
+    """What a look finds."""
+    who = patient_of(told)
+    return judge(who, who.look(deep=deep))

@@ -17,10 +17,11 @@ import pytest
 from clinic import interpreters
 from clinic.checks import examine
 from clinic.facts import Facts, Interpreter, Silence
-from clinic.observe import observe
+from clinic.observe import hooks, observe
 from tests.conftest import ROOT
 from tests.real.conftest import Ward
 from tests.real.creators import VENV, VENV_COPIES, Creator, bases
+from tests.real.patients import second_installation
 from tests.real.wounds import by_name
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and user ids are POSIX's")
@@ -38,7 +39,7 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from clinic.checks import examine
-from clinic.observe import observe
+from clinic.observe import hooks, observe
 found = examine(observe(Path(sys.argv[2])))
 print(json.dumps([[f.code, f.severity, *f.evidence] for f in found]))
 """
@@ -145,11 +146,12 @@ def test_a_startup_hook_that_hangs_is_given_up(ward: Ward, monkeypatch: pytest.M
     site = next((patient.venv / "lib").glob("python*/site-packages"))
     (site / "slow.pth").write_text("import time; time.sleep(60)\n", encoding="utf-8")
     monkeypatch.setattr(interpreters, "LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(hooks, "SECONDS", 1.0)
     started = time.perf_counter()
     found = examine(observe(patient.venv))
     assert time.perf_counter() - started < 10
-    assert [finding.code for finding in found] == ["python-silent"]
-    assert "no answer in 1 s" in found[0].evidence[0]
+    assert [(finding.code, finding.severity) for finding in found] == [("pth-failing", "fatal")]
+    assert found[0].evidence == (f"{site / 'slow.pth'}: no answer in 1 s",)
 
 
 def test_a_startup_hook_that_dies_is_not_blamed_on_a_harmless_line(ward: Ward) -> None:
@@ -158,7 +160,7 @@ def test_a_startup_hook_that_dies_is_not_blamed_on_a_harmless_line(ward: Ward) -
     (site / "sitecustomize.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
     patient.set("version", "3.99.0")
     found = {finding.code: finding.severity for finding in examine(observe(patient.venv))}
-    assert found == {"cfg-version-mismatch": "advice", "python-silent": "fatal"}
+    assert found == {"cfg-version-mismatch": "advice", "sitecustomize-failing": "fatal"}
 
 
 def test_a_startup_hook_that_chatters_does_no_harm(ward: Ward) -> None:
@@ -177,6 +179,29 @@ def test_a_crowded_folder_is_looked_at_in_time(ward: Ward) -> None:
     started = time.perf_counter()
     assert codes(observe(patient.venv)) == []
     assert time.perf_counter() - started < 5
+
+
+# A base that is broken itself
+
+
+@pytest.mark.parametrize("creator", [VENV, VENV_COPIES], ids=str)
+def test_a_base_whose_library_is_damaged_is_to_blame(tmp_path: Path, creator: Creator) -> None:
+    base = bases()[-1]
+    scripts = second_installation(base, tmp_path / "base")
+    library = scripts.parent / "lib" / f"python{base.flavour}"
+    whole = library.resolve()
+    library.unlink()
+    library.mkdir()
+    for entry in whole.iterdir():
+        (library / entry.name).symlink_to(entry)
+    through = Interpreter(**{**vars(base), "executable": scripts / base.real.name})
+    venv = creator.make(through, tmp_path / "env")
+    assert codes(observe(venv)) == []
+    (library / "encodings").unlink()
+    found = examine(observe(venv))
+    assert [(finding.code, finding.severity) for finding in found] == [("base-broken", "fatal")], found
+    assert str(scripts) in found[0].evidence[0]
+    assert "encodings" in found[0].evidence[0]
 
 
 # Links

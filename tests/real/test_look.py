@@ -164,7 +164,7 @@ def test_a_moved_environment_is_named_so(ward: Ward, tmp_path: Path) -> None:
     [
         (lambda python: python.unlink(), "python-missing"),
         (lambda python: (python.unlink(), python.symlink_to("/opt/gone/bin/python3")), "python-dangling"),
-        (lambda python: (python.unlink(), python.symlink_to("python")), "python-dangling"),
+        (lambda python: (python.unlink(), python.symlink_to("python")), "python-recursive"),
         (lambda python: (python.unlink(), python.write_bytes(b"")), "python-truncated"),
         (lambda python: (python.unlink(), python.write_bytes(b"\x7fEL")), "python-truncated"),
     ],
@@ -183,4 +183,4 @@ def test_an_interpreter_of_another_version_is_named_so(ward: Ward) -> None:
         pytest.skip("only one minor version is here")
     patient.python.unlink()
     patient.python.symlink_to(patient.other_minor.executable)
-    assert [finding.code for finding in examine(observe(patient.venv))] == ["python-wrong-flavour"]
+    assert [finding.code for finding in examine(observe(patient.venv))] == ["python-retargeted"]

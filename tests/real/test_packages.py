@@ -6,21 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from clinic.facts import Interpreter
-from clinic.flow.patient import judge
-from clinic.flow.patient import patient as patient_of
+from clinic.flow.case import Wish
+from clinic.flow.healing import heal
 from clinic.flow.reinstalling import reinstall
 from clinic.flow.repair import undo
-from clinic.model import Diagnosis, Result
+from clinic.model import Result
 from clinic.settings import Settings
 from tests.real.creators import VENV, Creator, bases, creators, uv
-from tests.real.packed import PackedWard, settings_around, site_of
+from tests.real.package_wounds import PACKAGE_WOUNDS, PackageWound
+from tests.real.packed import PackedWard, looked, settings_around, site_of
 from tests.real.patients import Patient, fingerprint
 from tests.real.visits import codes, name_of, summary
-from tests.real.wounds_of_packages import PACKAGE_WOUNDS, PackageWound
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's"),
@@ -28,26 +26,14 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> PackedWard:
-    """The one ward of this worker process."""
-    return PackedWard(tmp_path_factory.mktemp("packed").resolve())
-
-
-def turns(share: int = 1) -> list[tuple[PackageWound, Interpreter, Creator]]:
-    """Every wound with `share` pairs of creator and interpreter that take turns."""
+def turns(cure: str) -> list[tuple[PackageWound, Interpreter, Creator]]:
+    """Every wound that this cures, with creators and interpreters that take turns."""
     makers, pythons = creators(), bases()
     return [
-        (wound, pythons[(number + more * 3) % len(pythons)], makers[(number * 2 + more) % len(makers)])
+        (wound, pythons[number % len(pythons)], makers[number * 2 % len(makers)])
         for number, wound in enumerate(PACKAGE_WOUNDS)
-        for more in range(share)
+        if wound.cure == cure
     ]
-
-
-def looked(told: Settings, *, deep: bool = True) -> Diagnosis:
-    """What a look finds."""
-    who = patient_of(told)
-    return judge(who, who.look(deep=deep))
 
 
 def others(found: dict[str, tuple[object, ...]], wound_of: frozenset[str]) -> dict[str, tuple[object, ...]]:
@@ -59,8 +45,10 @@ def others(found: dict[str, tuple[object, ...]], wound_of: frozenset[str]) -> di
         "spaces-one": ("/spaces/one", "/spaces_one-"),
         "extra": ("/extra/", "/extra-", "bin/extra"),
         "helper": ("/helper.py", "/helper-"),
+        "pip": ("/pip/", "/pip-", "bin/pip"),
+        "editable": ("editable",),
     }
-    parts = [part for name in wound_of for part in mine[name]] + ["~", ".pth", "__pycache__"]
+    parts = [part for name in wound_of for part in mine[name]] + ["~", ".pth", "/sitecustomize", "__pycache__"]
     return {name: what for name, what in found.items() if what[1] and not any(part in f"/{name}" for part in parts)}
 
 
@@ -74,7 +62,7 @@ def base_site(base: Interpreter) -> dict[str, int]:
     return {str(path.relative_to(site)): path.lstat().st_size for path in site.glob("*") if path.name != "__pycache__"}
 
 
-@pytest.mark.parametrize(("wound", "base", "creator"), turns(), ids=name_of)
+@pytest.mark.parametrize(("wound", "base", "creator"), turns("reinstall"), ids=name_of)
 def test_a_wound_is_named_cured_and_taken_back(
     packed: PackedWard, tmp_path: Path, wound: PackageWound, base: Interpreter, creator: Creator
 ) -> None:
@@ -104,37 +92,31 @@ def test_a_wound_is_named_cured_and_taken_back(
     assert fingerprint(patient.venv) == wounded
 
 
+@pytest.mark.parametrize(("wound", "base", "creator"), turns("rebuild"), ids=name_of)
+def test_a_wound_that_a_rebuild_cures_is_taken_back_too(
+    packed: PackedWard, tmp_path: Path, wound: PackageWound, base: Interpreter, creator: Creator
+) -> None:
+    patient = packed.patient(creator, base)
+    told = settings_around(tmp_path, patient, packed.stock(base))
+    wound.inflict(patient)
+    wounded, base_before = fingerprint(patient.venv), base_site(base)
+    found = looked(told).findings
+    assert [(finding.code, finding.severity) for finding in found] == [(wound.code, wound.severity)], found
+    done = heal(told, None, Wish(wheelhouse=str(packed.stock(base).folder)))
+    assert summary(done) == ("cured", 0), done
+    assert [receipt.remedy for receipt in done.data["receipts"]] == ["rebuild"]
+    assert codes(done.data["after"]) == []
+    assert codes(looked(told)) == []
+    assert base_site(base) == base_before
+    assert undo(told).exit_code == 0
+    assert fingerprint(patient.venv) == wounded
+
+
 @pytest.mark.parametrize("creator", creators(), ids=str)
 def test_a_healthy_environment_has_no_findings(packed: PackedWard, tmp_path: Path, creator: Creator) -> None:
     for base in bases():
         patient = packed.patient(creator, base)
         assert looked(settings_around(tmp_path, patient, packed.stock(base))).findings == ()
-
-
-def _apart(pair: tuple[PackageWound, PackageWound]) -> bool:
-    one, other = pair
-    return one.code != other.code and not one.of & other.of and "helper" not in one.of | other.of
-
-
-@given(pair=st.tuples(st.sampled_from(PACKAGE_WOUNDS), st.sampled_from(PACKAGE_WOUNDS)).filter(_apart))
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
-def test_two_wounds_are_named_apart_and_cured_together(
-    packed: PackedWard, tmp_path: Path, pair: tuple[PackageWound, PackageWound]
-) -> None:
-    base = bases()[-1]
-    patient = packed.patient(VENV, base)
-    told = settings_around(tmp_path, patient, packed.stock(base))
-    for wound in pair:
-        wound.inflict(patient)
-    wounded = fingerprint(patient.venv)
-    both = sorted(wound.code for wound in pair)
-    assert sorted(codes(looked(told))) == both
-    done = cure(told, both, packed, base)
-    assert summary(done) == ("cured", 0), (pair, done)
-    assert codes(done.data["after"]) == []
-    assert others(fingerprint(patient.venv), pair[0].of | pair[1].of) == others(wounded, pair[0].of | pair[1].of)
-    assert undo(told).exit_code == 0
-    assert fingerprint(patient.venv) == wounded
 
 
 def test_a_file_of_ones_own_in_a_package_survives(packed: PackedWard, tmp_path: Path) -> None:

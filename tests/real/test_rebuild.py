@@ -13,11 +13,10 @@ from clinic import flow, interpreters
 from clinic.anatomy import layout
 from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.facts import Interpreter, Self
-from clinic.model import Result
 from clinic.records import Records
 from tests.real.creators import Creator, bases, creators, label
 from tests.real.patients import fingerprint
-from tests.real.wheels import Site, build, leftovers, library
+from tests.real.wheels import Site, build, leftovers, library, rebuilt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of these environments is POSIX's")
 
@@ -26,14 +25,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of t
 def site(tmp_path: Path) -> Site:
     """A project whose path has a blank and an accent in it."""
     return Site(tmp_path / "proj é")
-
-
-def rebuilt(site: Site, **flags: object) -> Result:
-    """A rebuild from the wheelhouse that must succeed."""
-    result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse, **flags)  # type: ignore[arg-type]
-    assert (result.outcome, result.exit_code) == ("cured", 0), result
-    assert leftovers(site) == []
-    return result
 
 
 def whole(site: Site, venv: Path | None = None) -> None:

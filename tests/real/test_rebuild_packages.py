@@ -10,9 +10,8 @@ import pytest
 
 from clinic import flow
 from clinic.errors import FailedError, RefusedError
-from clinic.model import Result
 from clinic.records import Records
-from tests.real.wheels import Site, build, leftovers, library
+from tests.real.wheels import Site, build, library, rebuilt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of these environments is POSIX's")
 
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of t
 def site(tmp_path: Path) -> Site:
     """A project."""
     return Site(tmp_path / "project")
-
-
-def rebuilt(site: Site, **flags: object) -> Result:
-    """A rebuild from the wheelhouse that must succeed."""
-    result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse, **flags)  # type: ignore[arg-type]
-    assert (result.outcome, result.exit_code) == ("cured", 0), result
-    assert leftovers(site) == []
-    return result
 
 
 def test_drift_is_told(site: Site) -> None:

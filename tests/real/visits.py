@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from tests.real.patients import MARKER, Patient
 from tests.real.wounds import WOUNDS, Wound
 
 
-def turns(share: int) -> list[tuple[Wound, Interpreter, Creator]]:
+def turns(share: int, wounds: Sequence[Wound] = WOUNDS) -> list[tuple[Wound, Interpreter, Creator]]:
     """Every wound with `share` creators, interpreters taking turns."""
     makers, pythons = creators(), bases()
     return [
         (wound, pythons[(number + more * 3) % len(pythons)], makers[(number * 2 + more) % len(makers)])
-        for number, wound in enumerate(WOUNDS)
+        for number, wound in enumerate(wounds)
         for more in range(share)
     ]
 

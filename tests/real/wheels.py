@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clinic import flow
+from clinic.model import Result
 from clinic.settings import Settings, load
 
 SERVER = """
@@ -137,3 +139,11 @@ class Site:
 def leftovers(site: Site) -> list[Path]:
     """What a rebuild made beside the environment and should have removed."""
     return [*site.venv.parent.glob(".clinic-new-*"), *site.venv.parent.glob(".clinic-stash")]
+
+
+def rebuilt(site: Site, **flags: object) -> Result:
+    """A rebuild from the wheelhouse that must succeed."""
+    result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse, **flags)  # type: ignore[arg-type]
+    assert (result.outcome, result.exit_code) == ("cured", 0), result
+    assert leftovers(site) == []
+    return result

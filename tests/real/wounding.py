@@ -39,13 +39,14 @@ def wound(
     code: str,
     least: Severity | Callable[[Patient], Severity],
     spared: Callable[[Patient], str] = _always,
+    into: list[Wound] = WOUNDS,
 ) -> Callable[[Inflict], Inflict]:
-    """Enter a function into the list of wounds under its own name."""
+    """Enter a function into a list of wounds under its own name."""
     judge: Callable[[Patient], Severity] = least if callable(least) else lambda _patient: least
 
     def enter(inflict: Inflict) -> Inflict:
         name = inflict.__name__.strip("_").replace("_", "-")
-        WOUNDS.append(Wound(name, code, inflict, judge, spared))
+        into.append(Wound(name, code, inflict, judge, spared))
         return inflict
 
     return enter

@@ -27,6 +27,7 @@ class PackageWound:
     inflict: Inflict
     of: frozenset[str]
     deep: bool = False
+    cure: str = "reinstall"
 
     def __str__(self) -> str:
         return self.name
@@ -35,12 +36,14 @@ class PackageWound:
 PACKAGE_WOUNDS: list[PackageWound] = []
 
 
-def wound(code: str, severity: Severity, of: str, *, deep: bool = False) -> Callable[[Inflict], Inflict]:
+def wound(
+    code: str, severity: Severity, of: str, *, deep: bool = False, cure: str = "reinstall"
+) -> Callable[[Inflict], Inflict]:
     """Enter a function into the list under its own name."""
 
     def enter(inflict: Inflict) -> Inflict:
         name = inflict.__name__.strip("_").replace("_", "-")
-        PACKAGE_WOUNDS.append(PackageWound(name, code, severity, inflict, frozenset(of.split()), deep))
+        PACKAGE_WOUNDS.append(PackageWound(name, code, severity, inflict, frozenset(of.split()), deep, cure))
         return inflict
 
     return enter
@@ -229,6 +232,28 @@ def _pth_that_raises(patient: Patient) -> None:
     (site_of(patient) / "hook.pth").write_text("import no_such_module_of_mine\n", encoding="utf-8")
 
 
+@wound("pth-failing", "fatal", "")
+def _pth_that_ends_the_start(patient: Patient) -> None:
+    (site_of(patient) / "hook.pth").write_text("import os; os._exit(3)\n", encoding="utf-8")
+
+
+@wound("sitecustomize-failing", "degraded", "")
+def _sitecustomize_that_raises(patient: Patient) -> None:
+    (site_of(patient) / "sitecustomize.py").write_text("import no_such_module_of_mine\n", encoding="utf-8")
+
+
+@wound("sitecustomize-failing", "fatal", "")
+def _sitecustomize_that_ends_the_start(patient: Patient) -> None:
+    (site_of(patient) / "sitecustomize.py").write_text("raise SystemExit('not today')\n", encoding="utf-8")
+
+
+@wound("sitecustomize-failing", "fatal", "")
+def _sitecustomize_as_a_package(patient: Patient) -> None:
+    folder = site_of(patient) / "sitecustomize"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
+
+
 @wound("pth-dangling", "advice", "")
 def _pth_to_nowhere(patient: Patient) -> None:
     (site_of(patient) / "project.pth").write_text("/srv/gone/project\n", encoding="utf-8")
@@ -243,8 +268,3 @@ def _pth_to_nowhere_in_part(patient: Patient) -> None:
 def _record_with_a_way_out(patient: Patient) -> None:
     path = site_of(patient) / "extra-3.1.dist-info" / "RECORD"
     path.write_text(path.read_text(encoding="utf-8") + "../../../../../victim.txt,sha256=AAAA,3\n", encoding="utf-8")
-
-
-def by_name(name: str) -> PackageWound:
-    """The wound of that name."""
-    return next(entry for entry in PACKAGE_WOUNDS if entry.name == name)

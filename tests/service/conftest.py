@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from clinic.service import identity, manager
 from clinic.service.table import Identity, command, look
 from clinic.settings import Service, Settings, load
+from tests.service import keeping
 
 APP = Path(__file__).parent / "apps" / "app.py"
 ODD = "pröject 'with' blänks 🌉"
@@ -32,15 +32,6 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Wait for a condition to come true, and give what it came to."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
-    return found
 
 
 @dataclass
@@ -150,15 +141,15 @@ def project(tmp_path: Path) -> Iterator[Projects]:
 
 @pytest.fixture
 def until() -> Callable[..., Any]:
-    return wait_until
+    return keeping.until
 
 
 @pytest.fixture
 def bystander() -> Iterator[Identity]:
     """A stranger's process that must survive whatever the test does."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]) as process:
-        who = wait_until(lambda: identity.identify(process.pid))
-        wait_until(lambda: command(process.pid))  # empty for a moment while it is being loaded
+        who = keeping.until(lambda: identity.identify(process.pid))
+        keeping.until(lambda: command(process.pid))  # empty for a moment while it is being loaded
         yield who
         survived = process.poll() is None
         process.kill()

@@ -12,7 +12,7 @@ from clinic.errors import FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import patient
 from clinic.remedies import borrow, stopgap
-from clinic.service import memory
+from clinic.service import manager, memory
 from tests.real.patients import fingerprint
 from tests.ways.project import NAME, Project
 
@@ -152,3 +152,20 @@ def test_dry_run_touches_nothing(project: Project) -> None:
     assert "base interpreter" in result.data["plan"][0]
     assert not (project.records / "borrow").exists()
     assert project.status().pid is None
+
+
+def test_switching_the_mode_keeps_the_stopgap_and_its_python(project: Project) -> None:
+    """The settings' command names the environment's own python, which is what must not serve."""
+    settings = project.with_(command=("{venv}/bin/python", "-m", NAME, "{host}", "{port}"))
+    manager.start(settings, project.python, project.venv, mode="production")
+    project.kill()
+    for python in (project.venv / "bin").glob("python*"):
+        python.unlink()
+        python.symlink_to("/nowhere/bin/python3")
+    assert flow.unblock(settings).data["way"] == "borrow"
+    first = project.status()
+    flow.production_mode(settings, asked=("off",))
+    now = project.status()
+    assert (now.state, now.stopgap, now.mode) == ("running", "borrow", "debug")
+    assert now.pid != first.pid
+    assert now.environment == first.environment

@@ -42,6 +42,11 @@ def _python_dangling(project: Project) -> None:
         python.symlink_to("/nowhere/bin/python3")
 
 
+def _cfg_and_python_lost(project: Project) -> None:
+    _python_dangling(project)
+    project.cfg.unlink()
+
+
 def _packages_gone(project: Project) -> None:
     site = project.site
     shutil.rmtree(site)
@@ -56,7 +61,8 @@ DAMAGES: tuple[tuple[Callable[[Project], None], str], ...] = (
     (_cfg_lost, "fix-cfg"),
     (_home_wrong, "fix-cfg"),
     (_cfg_blank, "fix-cfg"),
-    (_python_dangling, "rebuild"),
+    (_python_dangling, "relink"),
+    (_cfg_and_python_lost, "relink"),
     (_packages_gone, "reinstall"),
     (_all_gone, "rebuild"),
 )
@@ -126,18 +132,59 @@ def test_it_ends_a_stopgap(project: Project) -> None:
     assert not (project.records / "borrow").exists()
 
 
+TORN = "raise RuntimeError('torn')\n"
+ALIEN = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
+
+
 def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> None:
-    """A cfg from evidence is written and put back: what is installed does not import on any base."""
+    """A cfg from evidence is written and put back: machine code that does not load speaks against the base."""
     project.cfg.unlink()
-    (project.site / "tinybridge" / "__init__.py").write_text("raise RuntimeError('torn')\n", encoding="utf-8")
+    (project.site / "tinybridge" / "__init__.py").write_text(ALIEN, encoding="utf-8")
+    for records in project.site.glob("tinybridge-*.dist-info/RECORD"):
+        lines = records.read_text("utf-8").splitlines()
+        records.write_text(
+            "".join(
+                f"{line.split(',')[0]},,\n" if line.startswith("tinybridge/__init__.py") else f"{line}\n"
+                for line in lines
+            ),
+            encoding="utf-8",
+        )
     result = heal(project)
     assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "restored"), ("rebuild", "done")]
     assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
     assert any("not-proved" in note for note in result.notes)
 
 
+def test_a_hurt_package_is_not_held_against_a_true_cfg(project: Project) -> None:
+    project.cfg.unlink()
+    (project.site / "tinybridge" / "__init__.py").write_text(TORN, encoding="utf-8")
+    result = heal(project)
+    assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "done"), ("reinstall", "done")]
+    assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
+
+
+def test_what_keeps_the_python_from_starting_goes_first(project: Project) -> None:
+    """The cfg can't be proved while a .pth file kills the interpreter: surgery, then the cfg, and no rebuild."""
+    project.cfg.unlink()
+    (project.site / "broken.pth").write_bytes(b"\xff\xfe\x00import x\n")
+    result = heal(project)
+    done = [r.remedy for r in result.data["receipts"] if r.outcome == "done"]
+    assert done == ["reinstall", "fix-cfg"]
+    assert (result.outcome, result.data["after"]["verdict"]) == ("cured", "healthy")
+
+
+def test_a_leftover_goes_on_the_way(project: Project) -> None:
+    left = project.site / "~inybridge"
+    left.mkdir()
+    assert heal(project).outcome == "unchanged", "advice alone is no reason to act"
+    (project.site / "tinybridge" / "__init__.py").write_text(TORN, encoding="utf-8")
+    assert heal(project).outcome == "cured"
+    assert not left.exists()
+
+
 def test_without_rebuild_the_expensive_damage_stays(project: Project) -> None:
-    _python_dangling(project)
+    shutil.rmtree(project.venv)
+    project.venv.mkdir()
     before = fingerprint(project.venv)
     result = heal(project, rebuild=False)
     assert (result.outcome, result.exit_code, result.data["receipts"]) == ("sick", 1, [])

@@ -8,6 +8,7 @@ import pytest
 
 from clinic import flow
 from clinic.errors import FailedError
+from clinic.remedies import borrow, staging
 from tests.real.patients import fingerprint
 from tests.ways.project import Project
 
@@ -68,3 +69,29 @@ def test_heal_ends_it_and_cleans_up(project: Project) -> None:
     status = project.status()
     assert (status.state, status.stopgap) == ("running", None)
     assert not (project.records / "lifeboat").exists()
+
+
+def test_what_the_disk_objects_to_leads_to_the_next_way(project: Project) -> None:
+    project.cfg.unlink()
+    project.records.mkdir(exist_ok=True)
+    (project.records / "borrow").write_text("not a folder", encoding="utf-8")
+    result = flow.unblock(project.settings, wheelhouse=str(project.wheelhouse))
+    assert (result.outcome, result.data["way"]) == ("healthy", "lifeboat")
+    (told,) = [each["reason"] for each in result.data["tried"] if each["way"] == "borrow"]
+    assert "Not a directory" in told
+    assert str(project.records / "borrow") in told
+
+
+def test_a_disk_that_objects_to_every_way_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.cfg.unlink()
+
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(borrow, "_by_hand", full)
+    monkeypatch.setattr(staging, "begin", full)
+    with pytest.raises(FailedError) as told:
+        flow.unblock(project.settings, wheelhouse=str(project.wheelhouse))
+    assert told.value.code == "nothing-serves"
+    assert told.value.message.count("No space left on device (somewhere)") == 2
+    assert (project.status().pid, project.status().wanted) == (None, "down")

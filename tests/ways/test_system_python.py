@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from clinic import flow
-from clinic.errors import RefusedError
-from clinic.remedies import system_python
+from clinic.errors import FailedError, RefusedError
+from clinic.flow.patient import patient
+from clinic.remedies import install, system_python
 from clinic.service import manager
 from tests.real.patients import fingerprint
 from tests.ways.project import NAME, VERSION, Project, end, make
@@ -47,14 +48,14 @@ def private_prefix(folder: Path) -> Path:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[Project]:
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A project whose environment is made from a private system Python, and has lost its packages."""
     python = private_prefix(tmp_path / "usr")
     project = make(tmp_path / "project", python)
     shutil.rmtree(project.site)
-    # The installer is to find the wheel without an index, as a person's own configuration would have it.
-    lock = project.settings.environment.requirements
-    lock.write_text(f"--no-index\n--find-links {project.wheelhouse}\n{lock.read_text('utf-8')}", encoding="utf-8")
+    # No index is reached; the installer finds the wheel where the person has told pip (which uv does not read).
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", project.wheelhouse.as_uri())
     yield project
     end(project)
 
@@ -116,6 +117,71 @@ def test_what_was_changed_since_is_left(system: Project) -> None:
     result = flow.unblock(system.settings, system=replace(ASKED, revert=True))
     assert (result.data["removed"], (site(system) / NAME).is_dir()) == ([], True)
     assert "left alone" in result.notes[0]
+
+
+def test_a_wheelhouse_serves_where_nothing_else_is_configured(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with pytest.raises(FailedError):
+        flow.unblock(system.settings, system=ASKED)
+    assert system_python.ledger(system.settings) is None, "what was not installed is not on record"
+    result = flow.unblock(system.settings, system=ASKED, wheelhouse=str(system.wheelhouse))
+    assert result.data["way"] == "system"
+    manager.stop(system.settings)
+    assert flow.unblock(system.settings, system=replace(ASKED, revert=True)).data["removed"] == [NAME]
+
+
+def test_a_wheelhouse_that_is_not_there_is_refused(system: Project) -> None:
+    with pytest.raises(RefusedError) as told:
+        flow.unblock(system.settings, system=ASKED, wheelhouse=str(system.root / "nowhere"))
+    assert (told.value.code, list(site(system).iterdir())) == ("wheelhouse-missing", [])
+
+
+def test_pip_alone_does_it_too(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "find_uv", lambda: None)
+    mark = site(system).parent / "EXTERNALLY-MANAGED"
+    mark.write_text("[externally-managed]\nError=use apt\n", encoding="utf-8")
+    assert flow.unblock(system.settings, system=replace(ASKED, overrule=True)).data["way"] == "system"
+    manager.stop(system.settings)
+    assert flow.unblock(system.settings, system=replace(ASKED, revert=True)).data["removed"] == [NAME]
+    assert not (site(system) / NAME).exists()
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_other_content_than_was_locked_is_refused(system: Project, monkeypatch: pytest.MonkeyPatch, uv: bool) -> None:
+    if not uv:
+        monkeypatch.setattr(install, "find_uv", lambda: None)
+    (wheel,) = system.wheelhouse.glob("*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"\0")
+    with pytest.raises(FailedError) as told:
+        flow.unblock(system.settings, system=ASKED)
+    assert told.value.code == "hash-mismatch"
+    assert not (site(system) / NAME).exists()
+    assert system_python.ledger(system.settings) is None
+
+
+def test_a_lock_without_hashes_is_refused(system: Project) -> None:
+    system.settings.environment.requirements.write_text(f"{NAME}=={VERSION}\n", encoding="utf-8")
+    with pytest.raises(RefusedError) as told:
+        flow.unblock(system.settings, system=ASKED)
+    assert (told.value.code, list(site(system).iterdir())) == ("lock-unhashed", [])
+
+
+def test_a_python_that_is_an_environment_is_refused(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that was the base's when it was looked at may lead into an environment a moment later."""
+    real = system_python.choose(system.settings, patient(system.settings).look(imports=False))
+    wrong = replace(real, executable=system.python)
+    monkeypatch.setattr(system_python, "choose", lambda *_: wrong)
+    with pytest.raises(RefusedError) as told:
+        flow.unblock(system.settings, system=ASKED)
+    assert told.value.code == "not-itself"
+
+
+def test_what_was_sent_elsewhere_is_taken_back(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "install", lambda *_: "an installer that says it did")
+    with pytest.raises(FailedError) as told:
+        flow.unblock(system.settings, system=ASKED)
+    assert told.value.code == "not-installed"
+    assert system_python.ledger(system.settings) is None
 
 
 @pytest.mark.parametrize("wish", [flow.SystemWish(revert=True), flow.SystemWish(overrule=True)])

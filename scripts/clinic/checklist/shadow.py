@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import proc
-from clinic.checklist import Subject
+from clinic.checklist import Subject, stage
 from clinic.settings import Settings, load
 
 MANAGER = Path(__file__).resolve().parents[3] / "ai" / "server_manager.py"
@@ -44,7 +44,7 @@ class Shadow:
         """Run `python ai/server_manager.py VERB`."""
         service = self.settings.service
         limit = 10 + (service.stop_timeout if verb == "stop" else service.start_timeout)
-        return proc.run(self.words(verb, "--json"), timeout=limit)
+        return proc.run(self.words(verb, "--json"), timeout=limit, env=stage.surroundings())
 
 
 @contextmanager

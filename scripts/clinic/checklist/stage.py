@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,15 @@ ACTORS = Path(__file__).with_name("actors.py")
 EDITOR = 2
 """Processes above an editor's terminal: its window, and the host of its terminals."""
 _LOOK = 0.01  # seconds
+
+
+def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables for what works on a shadow: those that override settings would make it the live server."""
+    from clinic.settings.layers import VARIABLE_PREFIX
+
+    return proc.scrubbed(
+        extra, without={name.upper() for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
+    )
 
 
 def can_play() -> bool:
@@ -91,7 +100,7 @@ def terminal(folder: Path, program: list[str], *, below: int = 0) -> Iterator[Te
     out = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         words = [sys.executable, "-I", str(ACTORS), *(["--below", str(below)] if below else []), "--", *program]
-        child = process.spawn(words, cwd=folder, env=proc.scrubbed({"TERM": "dumb"}), log=out)
+        child = process.spawn(words, cwd=folder, env=surroundings({"TERM": "dumb"}), log=out)
     finally:
         os.close(out)
     mine = Terminal(child, script)

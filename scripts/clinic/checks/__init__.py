@@ -16,6 +16,8 @@ from clinic.checks import (
     place,
     scripts,
     start_up,
+    starters,
+    variables,
 )
 from clinic.checks.base import Check
 from clinic.checks.effects import effects
@@ -24,20 +26,23 @@ from clinic.model import Finding, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
-    *interpreter.FILES,
+    *starters.CHECKS,
+    *start_up.BASE,
     *cfg_form.CHECKS,
     *cfg_text.CHECKS,
     *cfg_keys.DUPLICATES,
     *cfg_home.CHECKS,
     *cfg_keys.CHECKS,
     *cfg_home.SPACING,
-    *start_up.UNDECODABLE,
-    *interpreter.ANSWERS,
+    *start_up.STARTING,
+    *starters.NAMES,
+    *interpreter.CHECKS,
     *cfg_keys.LEAKING,
     *packages.CHECKS,
     *start_up.CHECKS,
     *scripts.CHECKS,
     *escape.CHECKS,
+    *variables.CHECKS,
 )
 
 
@@ -51,13 +56,14 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         evidence = check.look(facts)
         if evidence:
             lines = (evidence,) if isinstance(evidence, str) else evidence
+            cures = tuple(cure for cure in check.cured_by if cure not in check.withheld(facts))
             found[check.code] = Finding(
                 check.code,
                 check.severity(facts),
                 check.title,
                 lines,
                 check.causes(facts),
-                check.cured_by,
+                cures,
                 check.by_hand(facts),
             )
             explained |= check.explains & effects(facts)

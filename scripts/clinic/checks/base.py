@@ -25,6 +25,10 @@ def _nothing(_facts: Facts) -> str:
     return ""
 
 
+def _all_help(_facts: Facts) -> frozenset[str]:
+    return frozenset()
+
+
 def _no_causes(_facts: Facts) -> tuple[Cause, ...]:
     return ()
 
@@ -37,7 +41,8 @@ class Check:
     environment's python does not mind; where the python is seen to suffer, and `explains` says that this damage makes
     it suffer so, it counts for more. `silenced_by` names the codes that explain this one away, and `echo_of` the
     effect that this one merely reports: root causes silence their echoes, so that one damage gives one finding.
-    `by_hand` is what to type where no remedy of ours may act.
+    `by_hand` is what to type where no remedy of ours may act, and `withheld` tells which of `cured_by` would not help
+    in this environment.
     """
 
     code: str
@@ -50,6 +55,7 @@ class Check:
     explains: frozenset[Effect] = NOTHING
     echo_of: Effect | None = None
     by_hand: Callable[[Facts], str] = _nothing
+    withheld: Callable[[Facts], frozenset[str]] = _all_help
 
     def severity(self, facts: Facts) -> Severity:
         """What this damage really does to this environment."""

@@ -11,7 +11,7 @@ from clinic.checks import causes
 from clinic.checks.base import Check, Evidence, always
 from clinic.checks.cfg_form import DEAD, FIX, FORM
 from clinic.checks.cfg_text import ENCODING
-from clinic.checks.reading import cfg_of, copies, is_windows, old_start_up, where
+from clinic.checks.reading import base_is_gone, cfg_of, copies, is_windows, old_start_up, where
 from clinic.facts import Facts, Home
 from clinic.model import Severity
 
@@ -116,8 +116,8 @@ def _not_bin(_facts: Facts, home: Home) -> Evidence:
     return f"home is {home.value}; the interpreter lies in {home.below}"
 
 
-def _gone(_facts: Facts, home: Home) -> Evidence:
-    if home.inside or home.cut or home.kind == "file" or home.holds:
+def _gone(facts: Facts, home: Home) -> Evidence:
+    if home.inside or home.cut or home.kind == "file" or home.holds or base_is_gone(facts):
         return None
     if home.kind in {"missing", "dangling-link", "unreadable"}:
         return f"home is {home.value}, which is not there"
@@ -158,7 +158,7 @@ def _home_check(
     look: Callable[[Facts], Evidence],
     least: Callable[[Facts], Severity] = _masked,
 ) -> Check:
-    return Check(code, title, look, least, FIX, _UNREADABLE, causes.of_wrong_home, DEAD)
+    return Check(code, title, look, least, FIX, _UNREADABLE | {"base-broken"}, causes.of_wrong_home, DEAD)
 
 
 def decoy(facts: Facts) -> Evidence:

@@ -11,7 +11,7 @@ from clinic.checks.base import Check, Evidence, always
 from clinic.checks.cfg_form import DEAD, FIX, FORM, INCLUDE
 from clinic.checks.cfg_home import HOME
 from clinic.checks.effects import Effect, leaks, wants_base_packages
-from clinic.checks.reading import cfg_of, copies, is_windows, old_start_up, where
+from clinic.checks.reading import base_is_gone, cfg_of, copies, is_windows, old_start_up, where
 from clinic.facts import Facts
 from clinic.model import Severity
 
@@ -109,7 +109,7 @@ def _repeated(facts: Facts, wanted: Callable[[str], bool]) -> Evidence:
 def version(facts: Facts) -> Evidence:
     """A recorded version that is not the base's."""
     cfg, real = cfg_of(facts), _real_version(facts)
-    if cfg is None or not real:
+    if cfg is None or not real or base_is_gone(facts):
         return None
     wrong = [
         (key, value) for key in ("version", "version_info") for value in cfg.all(key) if not version_agrees(value, real)
@@ -140,7 +140,7 @@ def version_agrees(text: str, real: tuple[int, ...]) -> bool:
 
 def executable(facts: Facts) -> Evidence:
     """A recorded executable that is not the base's."""
-    if facts.search.base is None:
+    if facts.search.base is None or base_is_gone(facts):
         return None
     wrong = [named for named in facts.named if not named.is_base]
     return tuple(f"{named.key} is {named.value}, the base is {facts.search.base.real}" for named in wrong) or None
@@ -205,14 +205,22 @@ CHECKS = (
     ),
     Check("cfg-key-case", "keys are not in lower case", upper_case, _upper_case_severity, FIX, _BROKEN, _EDITED, DEAD),
     Check("cfg-duplicate-key", "a key stands there twice", duplicates, _ADVICE, FIX, _BROKEN, _EDITED),
-    Check("cfg-version-mismatch", "the recorded version is not the base's", version, _ADVICE, FIX, _BROKEN, _WRONG),
+    Check(
+        "cfg-version-mismatch",
+        "the recorded version is not the base's",
+        version,
+        _ADVICE,
+        FIX,
+        _BROKEN | {"base-broken"},
+        _WRONG,
+    ),
     Check(
         "cfg-executable-mismatch",
         "the recorded executable is not the base's",
         executable,
         _ADVICE,
         FIX,
-        _BROKEN | HOME,
+        _BROKEN | HOME | {"base-broken"},
         _WRONG,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from clinic.anatomy.pth import folders
 from clinic.checks import package_files, packages, scripts, start_up
@@ -55,18 +55,25 @@ def requirements(code: str, facts: Facts) -> tuple[tuple[str, str], ...]:
 
 def in_the_way(code: str, facts: Facts) -> tuple[str, ...]:
     """Paths that only hurt where they are: no installer removes them."""
-    seen = packages_of(facts)
-    if code == "leftover-tilde":
-        return tuple(map(str, seen.leftovers))
-    if code == "pyc-corrupt":
-        return tuple(map(str, seen.bytecode))
-    if code == "pth-undecodable":
-        return tuple(str(each.path) for each in seen.path_files if each.problem == "undecodable")
-    if code == "pth-failing":
-        return tuple(start_up.failing_lines(facts))
-    if code == "extension-wrong-abi":
-        return tuple(f"{facts.tree.site_packages}/{each.path}" for each in seen.aliens) if facts.tree else ()
-    return ()
+    return tuple(map(str, _IN_THE_WAY[code](facts))) if code in _IN_THE_WAY else ()
+
+
+def _wrong_extensions(facts: Facts) -> list[str]:
+    return [f"{facts.tree.site_packages}/{each.path}" for each in packages_of(facts).aliens] if facts.tree else []
+
+
+def _undecodable(facts: Facts) -> list[str]:
+    return [str(each.path) for each in packages_of(facts).path_files if each.problem == "undecodable"]
+
+
+_IN_THE_WAY: Mapping[str, Callable[[Facts], Iterable[object]]] = {
+    "leftover-tilde": lambda facts: packages_of(facts).leftovers,
+    "pyc-corrupt": lambda facts: packages_of(facts).bytecode,
+    "pth-undecodable": _undecodable,
+    "pth-failing": start_up.in_the_way,
+    "sitecustomize-failing": start_up.customizations,
+    "extension-wrong-abi": _wrong_extensions,
+}
 
 
 def vanished(code: str, facts: Facts) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from clinic.checks.base import Check, always
 from clinic.checks.hurt import by_imports, counted, packages_of, singles, told, weighed
+from clinic.checks.starters import OTHER_PYTHON
 from clinic.facts import Facts
 from clinic.model import Cause
 
 Found = list[tuple[str, str]]
 REINSTALL = ("reinstall", "rebuild")
-_OTHER_PYTHON = frozenset({"python-wrong-flavour"})
 
 
 def duplicates(facts: Facts) -> Found:
@@ -148,7 +148,7 @@ CHECKS = (
         told(aliens),
         weighed(aliens),
         REINSTALL,
-        _OTHER_PYTHON,
+        OTHER_PYTHON,
     ),
     Check(
         "dist-files-missing",

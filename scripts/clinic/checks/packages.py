@@ -5,6 +5,7 @@ from __future__ import annotations
 from clinic.checks import package_files
 from clinic.checks.base import Check, Evidence, always
 from clinic.checks.hurt import by_imports, explains_imports, needed, packages_of, singles, told, unimportable, weighed
+from clinic.checks.starters import OTHER_PYTHON
 from clinic.facts import Facts, Self
 from clinic.model import Severity
 
@@ -73,8 +74,9 @@ def unmet(facts: Facts) -> list[tuple[str, str]]:
 
 
 def pip_broken(facts: Facts) -> Evidence:
-    """A pip that is half gone."""
-    return packages_of(facts).pip or None
+    """A pip that is half gone; less one that is there twice: that explains it."""
+    seen = packages_of(facts)
+    return None if "pip" in seen.duplicates else seen.pip or None
 
 
 def _pip_counts(facts: Facts) -> Severity:
@@ -110,6 +112,6 @@ CHECKS = (
         not_importable,
         always("fatal"),
         REBUILD,
-        frozenset({"dist-missing", "dist-other-version", "site-packages-empty"}),
+        frozenset({"dist-missing", "dist-other-version", "site-packages-empty"}) | OTHER_PYTHON,
     ),
 )

@@ -43,6 +43,16 @@ def old_start_up(facts: Facts) -> bool:
     return (0, 0) < minor_of(facts) < _FROZEN_GETPATH
 
 
+def base_is_gone(facts: Facts) -> bool:
+    """Whether the interpreter leads into the very folder that `home` names, and nothing is there: one damage."""
+    cfg, tree = cfg_of(facts), facts.tree
+    home = cfg.first("home") if cfg else None
+    if tree is None or not home:
+        return False
+    lost = [each.end for each in tree.starters if each.file.kind == "dangling-link" and not each.loops]
+    return any(str(end.parent) == home.rstrip("/") for end in lost)
+
+
 def where(facts: Facts) -> str:
     """The file that the cfg checks speak of."""
     return str(facts.cfg.file.path) if facts.cfg else str(facts.venv)

@@ -1,13 +1,16 @@
-"""`.pth` files: what the environment's python reads and runs each time it starts."""
+"""What the environment's python reads and runs each time it starts: `.pth` files, sitecustomize, its base."""
 
 from __future__ import annotations
 
 from clinic.anatomy import pth
 from clinic.checks.base import FATAL, Check, Evidence, always
+from clinic.checks.effects import Effect
 from clinic.checks.hurt import packages_of
 from clinic.facts import Facts, Self
+from clinic.model import Cause
 
 SURGERY = ("reinstall", "rebuild")
+DEAD: frozenset[Effect] = frozenset({"dead"})
 
 
 def undecodable(facts: Facts) -> Evidence:
@@ -47,14 +50,60 @@ def failing_lines(facts: Facts) -> dict[str, tuple[int, str]]:
 
 
 def failing(facts: Facts) -> Evidence:
-    """Lines that raise, on every start."""
-    return tuple(f"{path}, line {line}: {error}" for path, (line, error) in failing_lines(facts).items()) or None
+    """Lines that raise, end the interpreter or keep it waiting, on every start."""
+    raising = [f"{path}, line {line}: {error}" for path, (line, error) in failing_lines(facts).items()]
+    return (*raising, *(f"{hook.path}: {hook.told}" for hook in facts.hooks if hook.path.suffix == ".pth")) or None
 
 
-UNDECODABLE = (
+def in_the_way(facts: Facts) -> tuple[str, ...]:
+    """The `.pth` files with such lines."""
+    return (*failing_lines(facts), *(str(hook.path) for hook in facts.hooks if hook.path.suffix == ".pth"))
+
+
+def customizations(facts: Facts) -> tuple[str, ...]:
+    """Each sitecustomize or usercustomize of the environment that fails: the file, or the folder of a package."""
+    paths = (hook.path for hook in facts.hooks if hook.path.suffix != ".pth")
+    return tuple(str(path.parent if path.name == "__init__.py" else path) for path in paths)
+
+
+def customizing(facts: Facts) -> Evidence:
+    """A sitecustomize or usercustomize that raises, ends the interpreter or keeps it waiting."""
+    return tuple(f"{hook.path}: {hook.told}" for hook in facts.hooks if hook.path.suffix != ".pth") or None
+
+
+def base_fails(facts: Facts) -> Evidence:
+    """The environment's python does not start because its base does not."""
+    return facts.base_fails or None
+
+
+def _of_broken_base(_facts: Facts) -> tuple[Cause, ...]:
+    return (
+        Cause("base interpreter upgraded half-way, or partly removed", "it does not start by itself either"),
+        Cause("disk or file system trouble", "its standard library cannot be read"),
+    )
+
+
+BASE = (
+    Check(
+        "base-broken",
+        "the base interpreter does not start",
+        base_fails,
+        always("fatal"),
+        ("rebuild",),
+        causes=_of_broken_base,
+        explains=DEAD,
+    ),
+)
+STARTING = (
     Check("pth-undecodable", "a .pth file cannot be read", undecodable, always("advice"), SURGERY, explains=FATAL),
+    Check("pth-failing", "a .pth file fails on every start", failing, always("degraded"), SURGERY, explains=DEAD),
+    Check(
+        "sitecustomize-failing",
+        "a sitecustomize fails on every start",
+        customizing,
+        always("degraded"),
+        SURGERY,
+        explains=DEAD,
+    ),
 )
-CHECKS = (
-    Check("pth-failing", "a .pth file fails on every start", failing, always("degraded"), SURGERY),
-    Check("pth-dangling", "a .pth file leads to what is gone", dangling, always("advice"), SURGERY),
-)
+CHECKS = (Check("pth-dangling", "a .pth file leads to what is gone", dangling, always("advice"), SURGERY),)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clinic.flow.production import production_mode
     from clinic.flow.rebuilding import rebuild
     from clinic.flow.reinstalling import reinstall
+    from clinic.flow.relinking import relink
     from clinic.flow.repair import fix_cfg, undo, undo_list
     from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
     from clinic.flow.unblocking import SystemWish, unblock
@@ -33,6 +34,7 @@ _WHERE = {
     "onboard": "check",
     "rebuild": "rebuilding",
     "reinstall": "reinstalling",
+    "relink": "relinking",
     "production_mode": "production",
     "restart_server": "serve",
     "server_status": "serve",
@@ -59,6 +61,7 @@ __all__ = [
     "production_mode",
     "rebuild",
     "reinstall",
+    "relink",
     "restart_server",
     "server_status",
     "snapshot",

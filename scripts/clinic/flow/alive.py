@@ -120,8 +120,10 @@ class _Care:
         from clinic import flow
 
         try:
-            result = flow.unblock(self._settings, self._venv)
+            result = flow.unblock(self._settings, self._venv, unless_down=True)
         except ClinicError as error:
+            if error.code == "stopped-meanwhile":  # the monitor's own start will say the same, and rest
+                return Look(given)
             return Look(given, trouble=Trouble.of(error))
         now = result.data.get("way", way)
         return Look(given, (f"serving on a stopgap again ({now}); {stopgap.WAY_BACK} mends the environment",))
@@ -187,7 +189,8 @@ def _sick(who: Patient) -> tuple[Finding, ...]:
 
 
 def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
-    best = next((option.id for option in judge(who, who.look()).options if option.recommended), "diagnose")
     return Trouble(
-        wrong[0].code, f"The environment is the cause: {wrong[0].evidence[0]}.", f"{plan.command(best)}{who.flags}"
+        wrong[0].code,
+        f"The environment is the cause: {wrong[0].evidence[0]}.",
+        f"{plan.way_out(judge(who, who.look()).options)}{who.flags}",
     )

@@ -50,6 +50,7 @@ def _reinstall(case: Case) -> Result:
 
 CURES: Mapping[str, Cure] = {
     "fix-cfg": _by("fix_cfg"),
+    "relink": _by("relink"),
     "reinstall": _reinstall,
     "rebuild": _by("rebuild", offline=True),
 }
@@ -84,8 +85,17 @@ class Case:
         without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
         known = facts.search.base is not None
         chosen = self.chosen(diagnosis.findings)
-        self.codes = tuple(finding.code for finding in chosen)
-        return plan.course(chosen, base_known=known, without=without)
+        course = plan.course(chosen, base_known=known, without=without)
+        self.codes = tuple(finding.code for finding in (*chosen, *self._on_the_way(course, diagnosis.findings)))
+        return course
+
+    def _on_the_way(self, course: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
+        """Advice that costs nothing to follow once a remedy for it is applied anyway."""
+        from clinic.flow.reinstalling import COSTS_NOTHING
+
+        if self.wish.only or "reinstall" not in course:
+            return []
+        return [f for f in findings if f.code in COSTS_NOTHING and f.code not in self.wish.skip]
 
     def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """The damages to cure: what makes it sick, or what was named by hand."""
@@ -109,8 +119,9 @@ class Case:
         self.receipts += done
         self.notes += result.notes
         self.errors += result.errors
-        if result.exit_code or not done:
-            self.spent.add(remedy)
+        held = any(receipt.outcome == "done" for receipt in done)
+        # What did not hold before may hold now that something else is mended.
+        self.spent = (set() if held else self.spent) | ({remedy} if result.exit_code or not held else set())
         # A first environment is named for its interpreter: it may lie elsewhere than was thought.
         self.who = patient(self.who.settings, self.venv)
         return result if done else None

@@ -24,35 +24,45 @@ Watch = Callable[[CheckResult], None]
 Asked = Callable[[], proc.Completed]
 
 
-def validate(
+def validate(  # noqa: PLR0913 - the flags of the command
     settings: Settings,
     venv: str | Path | None = None,
     *,
     quick: bool = False,
     junit: str | None = None,
+    dry_run: bool = False,
     on_result: Watch = lambda _result: None,
     on_start: Callable[[str], None] = lambda _name: None,
 ) -> Result:
-    """Run the checklist; a green one records the known-good state."""
+    """Run the checklist; a green one records the known-good state. A dry run only looks, and says what is left out."""
     who = patient(settings, venv)
     todo = Checklist(on_result, on_start)
     facts = who.look()
     findings = examine(facts)
-    if quick:
+    if quick or dry_run:
         _quick(todo, who, facts, findings)
     else:
         _whole(todo, who, facts, findings)
     failed = sum(result.status == "fail" for result in todo.results)
+    data: dict[str, Any] = {"venv": who.venv, "checks": tuple(todo.results)}
+    if serving := stopgap.serving(settings):
+        data["stopgap"] = serving
+    if dry_run:
+        plan = _left_out(who, junit, quick=quick)
+        return Result("validate", "planned", int(bool(failed)), {**data, "plan": plan})
     if junit:
         from clinic.report.junit import write
 
         write(Path(junit), todo.results)
     if not failed:
         remember(who, facts)
-    data: dict[str, Any] = {"venv": who.venv, "checks": tuple(todo.results)}
-    if serving := stopgap.serving(settings):
-        data["stopgap"] = serving
     return Result("validate", "sick" if failed else "healthy", int(bool(failed)), data)
+
+
+def _left_out(who: Patient, junit: str | None, *, quick: bool) -> list[str]:
+    shadow = [] if quick else ["try the rest on a shadow server, with a port and a pid file of its own"]
+    file = [f"write {junit}"] if junit else []
+    return [*shadow, *file, f"record the known-good state of {who.venv}, if every check passes"]
 
 
 def quick_checks(
@@ -110,7 +120,7 @@ def remember(who: Patient, facts: Facts) -> dict[str, Any]:
     return state
 
 
-def snapshot(settings: Settings, venv: str | Path | None = None) -> Result:
+def snapshot(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
     """Record the known-good state of a healthy environment; a sick one is refused."""
     who = patient(settings, venv)
     facts = who.look()
@@ -121,16 +131,20 @@ def snapshot(settings: Settings, venv: str | Path | None = None) -> Result:
             f"{who.venv} is not known to be good: {sick.evidence[0]}. Nothing was recorded.",
             f"invoke diagnose{who.flags}",
         )
+    if dry_run:
+        return Result("snapshot", "planned", 0, {"venv": who.venv, "plan": [f"record the state of {who.venv}"]})
     state = remember(who, facts)
     return Result("snapshot", "healthy", 0, {"venv": who.venv, "recorded": sorted(state)})
 
 
-def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) -> Result:
+def onboard(
+    settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False, progress: Any = None
+) -> Result:
     """From nothing to a validated, running bridge: the environment, the server, the checklist."""
     from clinic.flow.repair import fix_cfg
     from clinic.flow.serve import start_server
 
-    who = patient(settings)
+    who = patient(settings, venv)
     steps = progress or Steps()
     notes: list[str] = []
     steps.step("Looking at the environment")
@@ -140,28 +154,28 @@ def onboard(settings: Settings, *, dry_run: bool = False, progress: Any = None) 
         return Result("onboard", "planned", 0, {"plan": _plan(findings, who)})
     if findings and all("fix-cfg" in finding.cured_by for finding in findings):
         steps.step("Restoring pyvenv.cfg")
-        result = fix_cfg(settings)
+        result = fix_cfg(settings, venv)
     elif findings and all("reinstall" in finding.cured_by for finding in findings):
         from clinic.flow.reinstalling import reinstall
 
         steps.step("Reinstalling what is hurt")
-        result = reinstall(settings, progress=steps)
+        result = reinstall(settings, venv, progress=steps)
     elif findings:
         from clinic.flow.rebuilding import rebuild
 
         steps.step("Building the environment from its lock")
-        result = rebuild(settings, progress=steps)
+        result = rebuild(settings, venv, progress=steps)
     else:
         result = Result("onboard", "unchanged", 0)
     notes += result.notes
     if result.exit_code:
         return Result("onboard", result.outcome, result.exit_code, result.data, result.errors, notes=tuple(notes))
     steps.step("Starting the server")
-    started = start_server(settings)
+    started = start_server(settings, venv)
     steps.step("Going through the checklist")
     # Where nothing was made and nothing started, the checks that start a shadow server would only take time.
     again = not findings and started.outcome == "unchanged"
-    result = validate(settings, quick=again, on_result=lambda check: steps.detail(check.title))
+    result = validate(settings, venv, quick=again, on_result=lambda check: steps.detail(check.title))
     if again:
         notes.append("nothing needed doing, so the quick checks suffice; invoke validate goes through all")
     steps.done()

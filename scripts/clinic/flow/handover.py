@@ -7,7 +7,7 @@ then it is restarted, and the time without it is a stop and a boot. Windows does
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,32 +43,39 @@ class Handover:
         if self.running and layout.here() == "windows":
             from clinic.service import manager
 
-            manager.stop(self.settings)
+            manager.withdraw(self.settings)
             self.stopped = True
 
     def after(self) -> None:
         """Let it run from what lies there now. Raises ClinicError when it does not become healthy."""
         if not self.running:
             return
-        from clinic.service import manager, memory
+        from clinic.service import manager
 
-        python, mode = layout.python_in(self.venv), memory.recall(self.settings).mode
-        if self.stopped:
-            manager.start(self.settings, python, self.venv, mode=mode)
-        else:
-            self.stopped = True
-            manager.restart(self.settings, python, self.venv, mode=mode)
+        act = manager.start if self.stopped else manager.restart
+        self.stopped = True
+        self._unless_down(act)
         self.stopped = False
+
+    def _unless_down(self, act: Callable[..., object]) -> None:
+        """Start or restart it, unless somebody stopped it meanwhile: that is no fault of the new environment."""
+        from clinic.service import memory
+
+        mode = memory.recall(self.settings).mode
+        try:
+            act(self.settings, layout.python_in(self.venv), self.venv, mode=mode, unless_down=True)
+        except ClinicError as error:
+            if error.code != "stopped-meanwhile":
+                raise
 
     def back(self) -> str:
         """After the old state was put back: let it run from that again if it was stopped. Says what came of it."""
         if not self.stopped:
             return ""
-        from clinic.service import manager, memory
+        from clinic.service import manager
 
         try:
-            python, mode = layout.python_in(self.venv), memory.recall(self.settings).mode
-            manager.start(self.settings, python, self.venv, mode=mode)
+            self._unless_down(manager.start)
         except ClinicError as error:
             return f" The server does not start from the old environment either: {error.message}"
         self.stopped = False

@@ -67,6 +67,7 @@ class Patient:
             wants_system_site=self._wants_system_site(),
             known=self.known,
             deep=deep,
+            environ=os.environ,
             say=say,
         )
 
@@ -105,16 +106,18 @@ def _same(one: Path, other: Path) -> bool:
 def judge(who: Patient, facts: Facts) -> Diagnosis:
     """Findings, ways out and next actions from facts."""
     from clinic import plan
-    from clinic.checks import examine, verdict
+    from clinic.checks import examine, variables, verdict
 
     findings = examine(facts)
+    inside = tuple(finding for finding in findings if finding.code not in variables.CODES)
     known = facts.search.base is not None
+    by_hand = variables.actions(facts, powershell=os.name == "nt")
     return Diagnosis(
         venv=who.venv,
         verdict=verdict(findings),
         findings=findings,
-        options=plan.options(findings, base_known=known),
-        next_actions=plan.next_actions(findings, base_known=known, flags=who.flags),
+        options=plan.options(inside, base_known=known),
+        next_actions=(*plan.next_actions(inside, base_known=known, flags=who.flags), *by_hand),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,10 @@ def _refuse_makeshift(who: Patient) -> None:
     diagnosis = judge(who, who.look())
     if diagnosis.sick:
         first = next(finding for finding in diagnosis.findings if finding.severity != "advice")
-        best = next((option.id for option in diagnosis.options if option.recommended), "diagnose")
         raise RefusedError(
             first.code,
             f"The environment is not healthy: {first.evidence[0]}. Nothing was changed.",
-            f"{plan.command(best)}{who.flags}",
+            f"{plan.way_out(diagnosis.options)}{who.flags}",
         )
 
 
@@ -84,16 +84,16 @@ def _switched(who: Patient, mode: str, *, dry_run: bool) -> Result:
 
 def _restarting(who: Patient, now: Status) -> Callable[[], Status]:
     """Restart from what the server runs on: switching the mode back must not end a stopgap, or need a cure."""
+    from clinic.remedies import stopgap
     from clinic.service import manager, memory
 
-    known = now.environment or {}
-    python = Path(known.get("python") or layout.python_in(who.venv))
-    venv = Path(known.get("venv") or who.venv)
-    if not now.stopgap:
-        python, venv = layout.python_in(who.venv), who.venv
-    return lambda: manager.restart(
-        who.settings, python, venv, mode=memory.recall(who.settings).mode, stopgap=now.stopgap or ""
-    )
+    known, settings = now.environment or {}, who.settings
+    python, venv = layout.python_in(who.venv), who.venv
+    if now.stopgap:
+        python, venv = Path(known.get("python") or python), Path(known.get("venv") or venv)
+        command = stopgap.runnable(settings.service.command, venv)  # as it was started: not by the sick one's python
+        settings = replace(settings, service=replace(settings.service, command=command))
+    return lambda: manager.restart(settings, python, venv, mode=memory.recall(settings).mode, stopgap=now.stopgap or "")
 
 
 def _told(settings: Settings, status: Status, word: OutcomeWord, *, notes: tuple[str, ...] = (), **more: Any) -> Result:

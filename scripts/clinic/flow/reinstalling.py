@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic.anatomy import lock
-from clinic.checks import concerned
+from clinic.checks import concerned, examine
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts, Self
 from clinic.flow import holding
@@ -43,7 +43,7 @@ def reinstall(
         return _Run(who, house, progress or Steps()).perform(only, told(recovered), dry_run=dry_run)
 
 
-_COSTS_NOTHING = frozenset({"leftover-tilde"})
+COSTS_NOTHING = frozenset({"leftover-tilde"})
 """Advice that is followed on the way: a rename, and no installer is needed."""
 
 
@@ -102,7 +102,7 @@ class _Run:
             staging.discard(left)
         place = staging.begin(draft.venv, self.who.records.folder) if draft.names else None
         try:
-            early = place is not None and _is_itself(facts)
+            early = _is_itself(facts)
             prefix = self._fetched(facts, chosen, place) if place and early else None
             with self.who.records.transaction(remedy.NAME, draft.venv, distributions=sorted(draft.names)) as change:
                 remedy.operate(draft, change)
@@ -114,7 +114,7 @@ class _Run:
                     remedy.replace(draft, prefix, change)
                 self.shown.step("Looking again")
                 after = self.who.look(deep=bool(_SEEN_DEEP.intersection(codes)))
-                self._must_hold(after, codes, draft.names)
+                self._must_hold(after, codes, draft.names, was_itself=early)
                 return change.commit(), after
         finally:
             if place:
@@ -158,9 +158,12 @@ class _Run:
             staging.discard(place.folder / "prefix")
             return remedy.fetch(chosen.draft, again, place.folder, self.shown.detail)
 
-    def _must_hold(self, after: Facts, codes: Iterable[str], names: frozenset[str]) -> None:
-        """Raise FailedError (and so have everything put back) where what was to be cured is still there."""
-        if not _is_itself(after):
+    def _must_hold(self, after: Facts, codes: Iterable[str], names: frozenset[str], *, was_itself: bool) -> None:
+        """Raise FailedError (and so have everything put back) where what was to be cured is still there.
+
+        A python that did not start as its own before may still not, where another damage is seen to be why.
+        """
+        if not _is_itself(after) and (was_itself or not _has_another_reason(after)):
             raise _not_held("the environment's python no longer starts as its own", self.who)
         for code in codes:
             still = [name for name in concerned.distributions(code, after) if name in names]
@@ -180,10 +183,14 @@ def _is_itself(facts: Facts) -> bool:
     return isinstance(facts.me, Self) and facts.me.is_itself
 
 
+def _has_another_reason(facts: Facts) -> bool:
+    return any(f.severity == "fatal" and remedy.NAME not in f.cured_by for f in examine(facts))
+
+
 def _chosen(findings: Sequence[Finding], only: Sequence[str]) -> list[Finding]:
     """What is to be cured: what was named, else what makes the patient sick, else what is only advice."""
     mine = [finding for finding in findings if remedy.NAME in finding.cured_by]
     if only:
         return [finding for finding in mine if finding.code in only]
     sick = [finding for finding in mine if finding.severity != "advice"]
-    return [finding for finding in mine if finding in sick or finding.code in _COSTS_NOTHING] if sick else mine
+    return [finding for finding in mine if finding in sick or finding.code in COSTS_NOTHING] if sick else mine

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clinic import plan
+from clinic.checks.starters import HURT
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, as_data, judge, patient
@@ -15,9 +18,6 @@ from clinic.model import Diagnosis, Receipt, Result
 from clinic.records import Entry, Records
 from clinic.remedies import fix_cfg as remedy
 from clinic.settings import Settings
-
-# Damage to the interpreter's own file: no text in pyvenv.cfg brings it back.
-_BEYOND_A_CFG = frozenset({"python-missing", "python-dangling", "python-truncated", "python-not-executable"})
 
 
 def fix_cfg(
@@ -40,14 +40,15 @@ def fix_cfg(
         curable = [finding for finding in before.findings if remedy.NAME in finding.cured_by]
         if not curable and base is None:
             return _nothing_to_do(before, told(recovered))
-        draft = _draft(who, facts)
+        draft = drafted(who, facts)
         if draft.is_there:
             return _nothing_to_do(before, told(recovered))
         notes = (*told(recovered), *_spoken(draft))
         if dry_run:
             return _planned(before, draft, notes)
-        proof = _proof(who, draft, imports=imports)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, proof, **damage(facts))
+        look = _proof(who, draft, imports=imports)
+        hurt = partial(packages_hurt, who)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, **damage(facts))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
@@ -70,26 +71,34 @@ def _base_flag(base: str | None) -> Path | None:
 
 
 def _refuse_what_it_cannot_cure(who: Patient, facts: Facts, before: Diagnosis) -> None:
-    beyond = [finding for finding in before.findings if finding.code in _BEYOND_A_CFG]
+    beyond = [finding for finding in before.findings if finding.code in HURT]
     if facts.tree is None:
         reason = before.findings[0].evidence[0] if before.findings else f"nothing is at {who.venv}"
         raise RefusedError(
             "no-environment", f"{reason}; there is no pyvenv.cfg to restore.", f"invoke rebuild{who.flags}"
         )
     if beyond:
+        cheap = plan.course(before.findings, base_known=facts.search.base is not None, without=frozenset({"rebuild"}))
         raise RefusedError(
             beyond[0].code,
             f"{beyond[0].evidence[0]}; pyvenv.cfg alone cannot bring it back. Nothing was touched.",
-            f"invoke rebuild{who.flags}",
+            f"{plan.command('heal' if 'relink' in cheap else 'rebuild')}{who.flags}",
         )
 
 
-def _draft(who: Patient, facts: Facts) -> remedy.Draft:
+def drafted(who: Patient, facts: Facts) -> remedy.Draft:
+    """What pyvenv.cfg must say. Raises RefusedError where no base is proven."""
     return remedy.draft(facts, setting=who.settings.environment.system_site_packages, snapshot=who.snapshot)
 
 
 def _proof(who: Patient, draft: remedy.Draft, *, imports: bool) -> Callable[[], Facts]:
     return lambda: who.look(base=draft.base.executable, imports=imports)
+
+
+def packages_hurt(who: Patient) -> bool:
+    """Whether files or distributions are found hurt, so that a failing import says nothing of pyvenv.cfg."""
+    found = judge(who, who.look(imports=False, deep=True)).findings
+    return any("reinstall" in finding.cured_by and finding.severity != "advice" for finding in found)
 
 
 def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
@@ -140,12 +149,13 @@ def _ended(after: Diagnosis, before: Diagnosis, receipt: Receipt, facts: Facts, 
         "before": as_data(before),
         "after": as_data(after),
         "receipts": [receipt],
-        "proof": _proved(facts),
+        "proof": proved(facts),
     }
     return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
 
-def _proved(facts: Facts) -> dict[str, Any]:
+def proved(facts: Facts) -> dict[str, Any]:
+    """What the environment's python said of itself."""
     from clinic.facts import Self
 
     me = facts.me

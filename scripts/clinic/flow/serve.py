@@ -54,7 +54,7 @@ def _refuse_a_start_that_cannot_work(who: Patient) -> None:
         raise RefusedError(
             fatal[0].code,
             f"The server cannot run from {who.venv}: {fatal[0].evidence[0]}. Nothing was started.",
-            f"{plan.command(cure)}{who.flags}",
+            f"{plan.command('heal' if cure == 'relink' else cure)}{who.flags}",
         )
 
 
@@ -64,11 +64,10 @@ def _explained(who: Patient, error: FailedError) -> ClinicError:
     sick = [finding for finding in diagnosis.findings if finding.severity != "advice"]
     if not sick:
         return error
-    first = next((option.id for option in diagnosis.options if option.recommended), "diagnose")
     return FailedError(
         sick[0].code,
         f"{error.message} The environment is the cause: {sick[0].evidence[0]}.",
-        f"{plan.command(first)}{who.flags}",
+        f"{plan.way_out(diagnosis.options)}{who.flags}",
     )
 
 

@@ -64,8 +64,11 @@ def _done(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: li
     shown.step("Starting the server" if wanted.verb == "start" else "Restarting the server")
     act = manager.restart if wanted.verb == "restart" else manager.start
     try:
-        status = act(settings, python, who.venv, mode=memory.recall(settings).mode)
+        status = act(settings, python, who.venv, mode=memory.recall(settings).mode, unless_down=True)
     except ClinicError as error:
+        if error.code == "stopped-meanwhile":
+            wanted.said = "left down: it was stopped meanwhile"
+            return manager.status(settings)
         errors.append(error)
         wanted.failed, wanted.said = True, f"{wanted.verb} failed: {error.code}"
         return manager.status(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 Way = tuple[str, Callable[[], Stopgap]]
 # Not a matter of the python that is used: another way would meet the same.
-_WHOEVER = frozenset({"port-taken", "cwd-missing", "pid-file-in-the-way", "pid-file-foreign", "busy", "app-missing"})
+_WHOEVER = frozenset(
+    {
+        *("port-taken", "cwd-missing", "pid-file-in-the-way", "pid-file-foreign", "busy", "app-missing"),
+        "stopped-meanwhile",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,22 @@ class SystemWish:
     revert: bool = False
 
 
-def unblock(
+def unblock(  # noqa: PLR0913 - the flags of the command
     settings: Settings,
     venv: str | Path | None = None,
     *,
     wheelhouse: str | None = None,
     system: SystemWish | None = None,
     dry_run: bool = False,
+    unless_down: bool = False,
     progress: Steps | None = None,
 ) -> Result:
-    """A healthy server now; says on what it runs, and what it takes to get back."""
-    from clinic.service import manager
+    """A healthy server now; says on what it runs, and what it takes to get back.
+
+    A `stop` that is given meanwhile wins. `unless_down` is for the monitor, which wants nothing by itself: then a
+    `stop` that was given before wins too.
+    """
+    from clinic.service import manager, memory
 
     who, shown, system = patient(settings, venv), progress or Steps(), _checked(system or SystemWish())
     now = manager.status(settings)
@@ -58,11 +68,15 @@ def unblock(
         return _told(now, "unchanged", (), now.stopgap or "")
     shown.step("Looking at the environment")
     facts = who.look(imports=False)
-    ways = _ways(who, facts, shown, Path(wheelhouse).absolute() if wheelhouse else None)
+    house = Path(wheelhouse).expanduser().absolute() if wheelhouse else None
+    ways = _ways(who, facts, shown, house)
     if system.wanted:
-        ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, overrule=system.overrule))]
+        ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, house, overrule=system.overrule))]
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
+    if not unless_down:
+        with suppress(OSError):  # a full disk: the start itself says so
+            memory.keep(settings, wanted="up")  # by now: a stop given while a lifeboat is made comes after it
     return _first_that_works(who, now, ways, shown)
 
 
@@ -73,12 +87,12 @@ def _checked(system: SystemWish) -> SystemWish:
     return system
 
 
-def _system(who: Patient, facts: Facts, shown: Steps, *, overrule: bool) -> Stopgap:
+def _system(who: Patient, facts: Facts, shown: Steps, house: Path | None, *, overrule: bool) -> Stopgap:
     from clinic.remedies import system_python
 
     shown.step("Installing into the system Python")
     with _alone(who.settings):
-        return system_python.prepare(who.settings, facts, shown.detail, overrule=overrule)
+        return system_python.prepare(who.settings, facts, shown.detail, overrule=overrule, wheelhouse=house)
 
 
 def _reverted(settings: Settings, now: Status, *, dry_run: bool) -> Result:
@@ -145,7 +159,7 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
     tried: list[dict[str, str]] = []
     for name, prepare in ways:
         try:
-            found = prepare()
+            found = _prepared(prepare)
             shown.step(f"Starting the server ({name or 'from the environment'})")
             status = _start(who.settings, found, now)
         except (FailedError, RefusedError) as error:
@@ -159,9 +173,20 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
             return _told(status, "healthy", tried, name)
     from clinic.service import memory
 
-    memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
+    if memory.recall(who.settings).wanted == "up":  # else somebody stopped it meanwhile
+        with suppress(OSError):
+            memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
     told = "; ".join(f"{each['way']}: {each['reason']}" for each in tried)
     raise FailedError("nothing-serves", f"No way leads to a healthy server. {told}", f"invoke diagnose{who.flags}")
+
+
+def _prepared(prepare: Callable[[], Stopgap]) -> Stopgap:
+    """What the disk objects to is a reason for the next way, as any other is."""
+    try:
+        return prepare()
+    except OSError as error:
+        told = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        raise FailedError("cannot-be-made", f"{told}.", "invoke diagnose") from error
 
 
 def _start(settings: Settings, found: Stopgap, now: Status) -> Status:
@@ -173,10 +198,11 @@ def _start(settings: Settings, found: Stopgap, now: Status) -> Status:
     with ThreadPoolExecutor(1) as pool:
         prove = partial(stopgap.prove, found.python, found.homes, settings.environment.imports)
         proof = pool.submit(prove) if found.homes else None
-        status = act(mine, found.python, found.venv, mode=memory.recall(settings).mode, stopgap=found.way)
+        mode = memory.recall(settings).mode
+        status = act(mine, found.python, found.venv, mode=mode, stopgap=found.way, unless_down=True)
         error = proof.exception() if proof else None
     if error:
-        manager.stop(settings)
+        manager.withdraw(settings)  # not a stop: the next way is to serve
         raise error
     return status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
-from clinic.observe import bytecode
-from clinic.observe.base import Search, flavour_of, search
+from clinic.observe import bytecode, hooks
+from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.escape import escape_of
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
+from clinic.observe.starters import foreign_extension, relied
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
+from clinic.observe.variables import derailing
 
 
 def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
@@ -32,14 +34,15 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     known: Known = NOTHING_KNOWN,
     run: interpreters.Runner = proc.run,
     deep: bool = False,
+    environ: Mapping[str, str] | None = None,
     say: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
     it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
-    say. With `deep`, every file is compared with its RECORD, and `say` is told how many are done. Never raises for what
-    it finds.
+    say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
+    `say` is told how many are done. Never raises for what it finds.
     """
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
@@ -57,6 +60,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
     pins, who, now = locked(flavour) if locked else (), me(), time.time()
+    was_run = who is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
     return Facts(
         venv=venv,
         root=root.kind,
@@ -66,13 +70,19 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         flavour=flavour,
         locked=pins,
         search=found,
+        behind=tuple(behind(hunt, found.base)),
+        relied=tuple(relied(tree, flavour)),
+        foreign_extension=foreign_extension(venv, tree),
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
         me=who,
+        hooks=hooks.culprits(hunt, who) if was_run else (),
+        base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=cached()),
         escape=escape_of(tree, who, found.base, pins, known, now),
         wants_system_site=wants_system_site,
+        variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )
 

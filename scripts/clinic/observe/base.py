@@ -45,6 +45,7 @@ class Search:
     run: interpreters.Runner = proc.run
     looked: list[str] = field(default_factory=list)
     known: dict[Path, Interpreter | Silence] = field(default_factory=dict)
+    _outside: dict[Path, Interpreter | Silence] = field(default_factory=dict)
 
     def identify(self, executable: Path) -> Interpreter | Silence:
         """Ask a python once."""
@@ -117,18 +118,26 @@ class Search:
         """A copied POSIX executable is the very file at home; if not, asked from outside, it names its base."""
         if self.tree.platform == "windows":
             return None  # the Windows copy is a launcher that carries no base (measured)
-        for file in self.tree.interpreters:
-            if file.kind == "file" and file.size and file.mode & 0o111:
+        for file in self.programs():
+            if file.mode & 0o111:
                 if home := self._original(file, cfg):
                     return home, f"{file.path} is a copy of {home.real}, where home leads"
-                found = self.fits(self._ask_outside(file.path), f"{file.path}, asked outside")
+                found = self.fits(self.ask_outside(file.path), f"{file.path}, asked outside")
                 if found:
                     return found, f"{file.path} was copied from {found.executable}"
         return None
 
-    def _ask_outside(self, executable: Path) -> Interpreter | Silence:
-        old = self.flavour is not None and (self.flavour.major, self.flavour.minor) < _FROZEN_GETPATH
-        return interpreters.ask_outside(executable, by_copy=old, run=self.run)
+    def programs(self) -> list[File]:
+        """The names that are programs of this machine themselves, no links."""
+        fit = {each.file.path for each in self.tree.starters if each.program and each.program.whole and each.runs_here}
+        return [file for file in self.tree.interpreters if file.kind == "file" and file.path in fit]
+
+    def ask_outside(self, executable: Path) -> Interpreter | Silence:
+        """Ask a copied executable once, outside of its environment."""
+        if executable not in self._outside:
+            old = self.flavour is not None and (self.flavour.major, self.flavour.minor) < _FROZEN_GETPATH
+            self._outside[executable] = interpreters.ask_outside(executable, by_copy=old, run=self.run)
+        return self._outside[executable]
 
     def _original(self, file: File, cfg: grammar.Cfg | None) -> Interpreter | None:
         """The base at `home`, if its executable is byte for byte this copy."""
@@ -171,8 +180,13 @@ class Search:
         found = self.fits(self.identify(recorded), f"the last snapshot: {recorded}")
         return (found, "the last snapshot names it") if found else None
 
-    def by_search(self) -> tuple[tuple[Interpreter, ...], str]:
-        """Every python of this flavour on the machine; on Windows those of the launcher's own version first."""
+    def is_base_gone(self) -> bool:
+        """Whether its links lead to what is not there any more: then none of several that fit can be its own."""
+        ends = [each.end for each in self.tree.starters if each.file.kind == "dangling-link" and not each.loops]
+        return any(not self.inside(end) for end in ends)
+
+    def by_search(self, cfg: grammar.Cfg | None) -> tuple[tuple[Interpreter, ...], str]:
+        """Every python of this flavour on the machine, less than all where one alone is of the recorded version."""
         if not self.flavour:
             return (), ""
         found = [
@@ -182,8 +196,16 @@ class Search:
         ]
         if not found:
             self.looked.append(f"search of the PATH and of the usual places for Python {self.flavour}: none")
-        exact = [candidate for candidate in found if candidate.version == self.tree.patch]
+        recorded = self.tree.patch or _recorded(cfg)
+        exact = [candidate for candidate in found if candidate.version == recorded]
         return tuple(exact if len(exact) == 1 else found), f"the only Python {self.flavour} of this machine"
+
+
+def _recorded(cfg: grammar.Cfg | None) -> tuple[int, ...]:
+    """The version of the base as the file has it; empty where it has none."""
+    text = next((value for key in ("version", "version_info") for value in cfg.all(key)), "") if cfg else ""
+    parts = text.split(".")[:3]
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def _is_environments(folder: Path) -> bool:
@@ -218,16 +240,26 @@ def search(
     proven = hunt.by_links() or hunt.by_copy(cfg) or hunt.by_cfg(cfg) or hunt.by_record(recorded)
     if proven:
         return BaseSearch(proven[0], proven[1], tuple(hunt.looked))
-    if not _can_run(hunt.tree):
-        return BaseSearch(None, looked=tuple(hunt.looked))
-    rivals, proof = hunt.by_search()
+    rivals, proof = hunt.by_search(cfg)
+    if len(rivals) > 1 and hunt.is_base_gone():
+        return BaseSearch(rivals[0], f"its own base is gone, and this is the first Python {hunt.flavour} that is found")
     only = rivals[0] if len(rivals) == 1 else None
     return BaseSearch(only, proof if only else "", tuple(hunt.looked), rivals)
 
 
-def _can_run(tree: Tree) -> bool:
-    """Whether a new cfg could bring it to life: a dangling interpreter needs more than that (relink, rebuild)."""
-    return any(file.kind in {"file", "link"} for file in tree.interpreters)
+def behind(hunt: Search, base: Interpreter | None) -> Iterator[tuple[str, Interpreter | Silence]]:
+    """Names of the interpreter that are or lead to something else than the base, and what that says, asked outside."""
+    if hunt.tree.platform != layout.here():
+        return
+    programs = hunt.programs()
+    for each in hunt.tree.starters:
+        if each.program is None or not each.runs_here or (base and same(each.end, base.real)):
+            continue
+        hop = next((step for step in each.leads if not hunt.inside(step)), None)
+        if hop is not None:
+            yield each.file.path.name, hunt.identify(hop)
+        elif each.file in programs and each.file.mode & 0o111 and not (base and _equal(base.real, each.file)):
+            yield each.file.path.name, hunt.ask_outside(each.file.path)
 
 
 def _resolved(path: Path) -> Path:

@@ -14,6 +14,7 @@ from clinic.anatomy import activate, layout
 from clinic.anatomy.cfg import READ_LIMIT
 from clinic.anatomy.there import exists, is_file, is_folder, names_in
 from clinic.facts import CfgFile, Clue, Creator, Distribution, File, Flavour, Platform, Tree
+from clinic.observe.starters import followed
 
 NOT_A_FILE = "leads to a folder"
 ENDLESS = "leads to a device or pipe"
@@ -108,6 +109,8 @@ def read_tree(venv: Path, platform: Platform) -> Tree:
         scripts=scripts,
         site_packages=site,
         interpreters=interpreters,
+        starters=tuple(followed(file, platform) for file in interpreters),
+        lib64=look_at(venv / "lib64"),
         clues=clues,
         creator=_creator(venv),
         copies=any(file.kind == "file" for file in interpreters),

@@ -66,6 +66,13 @@ class Transaction:
             self.records.save(self.entry)
         fs.write_atomically(path, data, mode=mode)
 
+    def link(self, path: Path, target: str) -> None:
+        """Make `path` a link that says `target`; what was there goes to the stash."""
+        self.stash(path)
+        self.entry.made.append(path)
+        self.records.save(self.entry)
+        fs.link(path, target)
+
     def bring_back(self, kept: Path, path: Path) -> None:
         """Move something out of an older stash to `path`, where nothing may be."""
         self.entry.brought.append((kept, path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from clinic.anatomy.cfg_writer import INCLUDE, restored
 from clinic.errors import RefusedError
 from clinic.facts import Facts, Interpreter, Self, Silence
 from clinic.model import Receipt
-from clinic.records import Records
+from clinic.records import Records, Transaction
 from clinic.remedies import remembered
 
 NAME = "fix-cfg"
@@ -121,45 +122,60 @@ def system_site_choice(
 
 
 def apply(
-    plan: Draft, records: Records, venv: Path, look: Callable[[], Facts], **damage: Any
+    plan: Draft,
+    records: Records,
+    venv: Path,
+    look: Callable[[], Facts],
+    packages_hurt: Callable[[], bool],
+    **damage: Any,
 ) -> tuple[Receipt, Facts, str]:
     """Write, look again, and keep it if it holds; else put everything back. `damage` goes on record with it.
 
+    `packages_hurt` is asked where an import fails: whether that is the packages' own fault, which no cfg can help.
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
     with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof, **damage) as change:
-        for stray in plan.strays:
-            change.stash(stray)
-        change.write(plan.path, plan.data, mode=plan.mode)
+        write(plan, change)
         after = look()
-        objection = unproved(after, plan.base)
+        objection = unproved(after, plan.base, packages_hurt)
         return (change.put_back() if objection else change.commit()), after, objection
 
 
-def unproved(after: Facts, base: Interpreter) -> str:
+def write(plan: Draft, change: Transaction) -> None:
+    """The new file in its place, a stray one to the stash."""
+    for stray in plan.strays:
+        change.stash(stray)
+    change.write(plan.path, plan.data, mode=plan.mode)
+
+
+def unproved(after: Facts, base: Interpreter, packages_hurt: Callable[[], bool]) -> str:
     """Why the environment's own python does not confirm the new file; empty where it does."""
     me = after.me
     if me is None:
         return "the environment's python can't be run on this platform, so nothing proves the new file"
     if isinstance(me, Silence):
-        return f"its python does not start: {me.reason}"
+        return "" if _stumbles_later(after) else f"its python does not start: {me.reason}"
     if not me.is_itself:
         return f"its python says that its prefix is {me.interpreter.prefix}"
     if me.interpreter.flavour != base.flavour or me.interpreter.version != base.version:
         return f"its python says that it is {me.interpreter.dotted}, the base is {base.dotted}"
-    return _alien_import(after, me)
+    alien = _alien_import(me)
+    return "" if alien and packages_hurt() else alien
 
 
-def _alien_import(after: Facts, me: Self) -> str:
-    """A module that is installed and fails to import speaks against the base; one that is not there does not."""
-    site = after.tree.site_packages if after.tree else None
-    for name, error in me.imports:
-        top = name.split(".")[0]
-        if error and site and ((site / top).is_dir() or (site / f"{top}.py").is_file()):
-            missing_other = error.startswith("ModuleNotFoundError") and f"'{top}'" not in error
-            if not missing_other:
-                return f"import {name} fails: {error}"
-    return ""
+def _stumbles_later(after: Facts) -> bool:
+    """Whether it is the environment's own start-up files that end its python: those of its base it would not run."""
+    undecodable = any(each.problem == "undecodable" for each in after.packages.path_files) if after.packages else False
+    return bool(after.hooks) or undecodable
+
+
+_MACHINE_CODE = re.compile(r"ImportError: (?:dlopen\(|DLL load failed|\S.*\.so\S*: )")
+"""How Linux, macOS and Windows say that an extension module does not load."""
+
+
+def _alien_import(me: Self) -> str:
+    """Machine code that does not load speaks against the base; whatever else fails is the packages' own trouble."""
+    return next((f"import {name} fails: {error}" for name, error in me.imports if _MACHINE_CODE.match(error)), "")
 
 
 def _no_base(facts: Facts) -> RefusedError:

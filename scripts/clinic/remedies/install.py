@@ -39,15 +39,19 @@ class Source:
     """Past the installer's cache: uv hands out hard links to it, and what is edited in one place is so in all."""
     prefix: Path | None = None
     """Install there, not into the environment; its python says what fits and is named by the scripts."""
+    overrule: bool = False
+    """Also where PEP 668 forbids it: only when somebody said so by name."""
 
 
-def install(python: Path, source: Source, say: Say) -> str:
+def install(python: Path, source: Source, say: Say, *, prefix: Path | None = None) -> str:
     """Install into the environment of `python`; returns the name of the installer that did it.
+
+    `prefix` is what that python must say it is; an environment's folder where none is given.
 
     Raises FailedError with the installer's own reason, and before anything is written where that python is another's:
     one that starts as its base would have that filled (damage.md 0.2).
     """
-    refuse_stranger(python)
+    refuse_stranger(python, prefix or python.parent.parent)
     refusal: FailedError | None = None
     with uv_settings.neutral() as neutral:
         for words, env in _ways_with_uv(python, source):
@@ -66,10 +70,9 @@ def install(python: Path, source: Source, say: Say) -> str:
     raise refusal or failure("pip", done, source)
 
 
-def refuse_stranger(python: Path) -> None:
-    """Ask an environment's python who it is. Raises FailedError where it is not the environment's own."""
-    root = python.parent.parent
-    me = interpreters.ask(python, root)
+def refuse_stranger(python: Path, prefix: Path) -> None:
+    """Ask a python who it is. Raises FailedError where it is not the one that is meant."""
+    me = interpreters.ask(python, prefix)
     if isinstance(me, Self) and me.is_itself:
         return
     told = f"says that its prefix is {me.interpreter.prefix}" if isinstance(me, Self) else f"is silent: {me.reason}"
@@ -123,6 +126,7 @@ def _pip_env(python: Path) -> dict[str, str]:
 def uv_words(uv: str, python: Path, source: Source) -> list[str]:
     """The argument list for uv. Files are copied: a link would share later edits with uv's cache (damage.md 0.9)."""
     words = [uv, "pip", "install", "--python", os.fspath(python), "--link-mode", "copy", "--no-progress"]
+    words += ["--break-system-packages"] if source.overrule else []
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--offline"] if source.offline else []
@@ -144,7 +148,9 @@ def pip_words(python: Path, source: Source, *, again: bool = False) -> list[str]
     """
     words = [sys.executable, *pip_module(), "--python", os.fspath(python), "--disable-pip-version-check", "--no-input"]
     words += ["--retries", "1"] if again else []
-    words += ["install", "--no-compile", "--no-warn-script-location", "--progress-bar", "off"]
+    # Where pip may not write it takes the user's own folder, if nobody forbids it.
+    words += ["install", "--no-user", "--no-compile", "--no-warn-script-location", "--progress-bar", "off"]
+    words += ["--break-system-packages"] if source.overrule else []
     words += ["--no-deps"] if source.complete else []
     words += ["--require-hashes"] if source.hashes else []
     words += ["--no-index"] if source.offline or source.wheelhouse else []

@@ -18,7 +18,7 @@ from clinic.remedies.reinstall import Draft
 CODES = (
     "dist-duplicate metadata-broken record-missing record-outside extension-wrong-abi dist-files-missing "
     "dist-files-altered dist-missing dist-other-version requirement-missing pip-broken script-missing script-stale "
-    "leftover-tilde pyc-corrupt pth-undecodable pth-failing pth-dangling"
+    "leftover-tilde pyc-corrupt pth-undecodable pth-failing pth-dangling sitecustomize-failing"
 )
 """What a reinstall or surgery cures."""
 

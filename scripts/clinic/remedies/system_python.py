@@ -17,7 +17,7 @@ from pathlib import Path
 from clinic import drift, fs, interpreters, proc
 from clinic.anatomy import lock
 from clinic.errors import FailedError, RefusedError
-from clinic.facts import Facts, Interpreter
+from clinic.facts import Facts, Interpreter, Self
 from clinic.remedies import install, stopgap
 from clinic.remedies.stopgap import Stopgap
 from clinic.settings import Settings
@@ -50,9 +50,17 @@ class _Seen:
     installed: dict[str, str]
 
 
-def prepare(settings: Settings, facts: Facts, say: Callable[[str], object], *, overrule: bool) -> Stopgap:
+def prepare(
+    settings: Settings,
+    facts: Facts,
+    say: Callable[[str], object],
+    *,
+    overrule: bool,
+    wheelhouse: Path | None = None,
+) -> Stopgap:
     """Add what is missing. Raises RefusedError before anything is touched, FailedError after it was put back."""
     base = choose(settings, facts)
+    _assert_itself(base)
     seen = _look(base)
     if seen.managed and not overrule:
         raise RefusedError(
@@ -60,9 +68,10 @@ def prepare(settings: Settings, facts: Facts, say: Callable[[str], object], *, o
             f"{base.executable} is managed by the system (PEP 668: {seen.managed}). Nothing was touched.",
             "invoke unblock (without --system) needs no install there; or add --break-system-packages",
         )
-    wanted = lock.wanted(lock.read(settings.environment.requirements), base.flavour)
+    source = _source(settings, overrule=overrule, wheelhouse=wheelhouse)
+    wanted = lock.wanted(lock.read(source.requirements), base.flavour)
     if not wanted:
-        raise RefusedError("no-lock", f"{settings.environment.requirements} pins nothing.", "nox -s lock")
+        raise RefusedError("no-lock", f"{source.requirements} pins nothing.", "nox -s lock")
     difference = drift.drift(seen.installed.items(), wanted)
     if difference.other:
         other = ", ".join(f"{each.name} {each.installed[0]} (locked {each.locked})" for each in difference.other)
@@ -72,9 +81,40 @@ def prepare(settings: Settings, facts: Facts, say: Callable[[str], object], *, o
             "invoke unblock",
         )
     if difference.missing:
-        _add(settings, base, dict(difference.missing), say, overrule=overrule)
+        _add(settings, base, dict(difference.missing), source, say)
     command = stopgap.runnable(settings.service.command, facts.venv)
     return Stopgap(stopgap.SYSTEM, base.executable, facts.venv, command, homes=(base.prefix,))
+
+
+def _source(settings: Settings, *, overrule: bool, wheelhouse: Path | None) -> install.Source:
+    """The lock, hashes required as everywhere: the system Python is the last place to take something unseen into."""
+    requirements = settings.environment.requirements
+    loose = lock.unpinned(requirements) if requirements.is_file() else ()
+    if loose:
+        raise RefusedError(
+            "lock-unhashed",
+            f"{requirements.name} has lines without a version and a hash (the first: {loose[0]}). Nothing was touched.",
+            "nox -s lock",
+        )
+    if wheelhouse and not wheelhouse.is_dir():
+        raise RefusedError(
+            "wheelhouse-missing",
+            f"--wheelhouse {wheelhouse}: there is no such folder. Nothing was touched.",
+            "nox -s wheelhouse fills one from the lock",
+        )
+    return install.Source(requirements, wheelhouse=wheelhouse, overrule=overrule)
+
+
+def _assert_itself(base: Interpreter) -> None:
+    """Ask it once more who it is, right before something is installed by that name; an environment is refused."""
+    now = interpreters.ask(base.executable, base.prefix)
+    if not (isinstance(now, Self) and now.is_itself):
+        told = f"its prefix is {now.interpreter.prefix}" if isinstance(now, Self) else now.reason
+        raise RefusedError(
+            "not-itself",
+            f"{base.executable} is not the system Python that it was taken for ({told}). Nothing was touched.",
+            "invoke unblock",
+        )
 
 
 def choose(settings: Settings, facts: Facts) -> Interpreter:
@@ -103,7 +143,11 @@ def _look(base: Interpreter) -> _Seen:
 
 
 def _add(
-    settings: Settings, base: Interpreter, missing: dict[str, str], say: Callable[[str], object], *, overrule: bool
+    settings: Settings,
+    base: Interpreter,
+    missing: dict[str, str],
+    source: install.Source,
+    say: Callable[[str], object],
 ) -> None:
     """Install, on record; what an installer that fails leaves behind is removed again."""
     known = ledger(settings)
@@ -114,42 +158,37 @@ def _add(
             "invoke unblock --system --revert",
         )
     before = dict(known.added) if known else {}
-    _save(settings, Ledger(str(base.executable), {**before, **missing}, overrule, time.time()))
-    requirements = settings.environment.requirements
-    source = install.Source(requirements, hashes=not lock.unpinned(requirements))
-    words = _install_words(base.executable, source, overrule=overrule)
+    _save(settings, Ledger(str(base.executable), {**before, **missing}, source.overrule, time.time()))
     try:
-        done = proc.stream(words, timeout=install.LIMIT, on_line=say)
-        if not done.ok:
-            raise install.failure("the installer", done, source)  # noqa: TRY301 - undone like any other end
+        install.install(base.executable, source, say, prefix=base.prefix)
+        _must_be_there(base, missing)
     except BaseException:  # Ctrl+C too: what this run added goes, what an earlier one added stays on record
-        _save(settings, Ledger(str(base.executable), missing, overrule, time.time()))
+        _save(settings, Ledger(str(base.executable), missing, source.overrule, time.time()))
         revert(settings)
         if known:
             _save(settings, known)
         raise
 
 
-def _install_words(python: Path, source: install.Source, *, overrule: bool) -> list[str]:
-    uv = install.find_uv()
-    words = install.uv_words(uv, python, source) if uv else install.pip_words(python, source)
-    return _overruled(words, "install", overrule=overrule)
-
-
-def _overruled(words: list[str], verb: str, *, overrule: bool) -> list[str]:
-    at = words.index(verb) + 1
-    return [*words[:at], *(["--break-system-packages"] if overrule else []), *words[at:]]
+def _must_be_there(base: Interpreter, missing: Mapping[str, str]) -> None:
+    """Believe the disk rather than an installer's exit code: a setting of somebody's may have sent it elsewhere."""
+    installed = _look(base).installed
+    lost = [name for name, version in missing.items() if installed.get(name) != version]
+    if lost:
+        raise FailedError(
+            "not-installed", f"{base.executable} does not have {', '.join(lost)} after the install.", "invoke unblock"
+        )
 
 
 def _uninstall_words(python: Path, names: list[str], *, overrule: bool) -> list[str]:
     import sys
 
+    forced = ["--break-system-packages"] if overrule else []
     uv = install.find_uv()
     if uv:
-        words = [uv, "pip", "uninstall", "--python", os.fspath(python), *names]
-    else:
-        words = [sys.executable, *install.pip_module(), "--python", os.fspath(python), "uninstall", "--yes", *names]
-    return _overruled(words, "uninstall", overrule=overrule)
+        return [uv, "pip", "uninstall", "--python", os.fspath(python), *forced, *names]
+    pip = [sys.executable, *install.pip_module(), "--python", os.fspath(python)]
+    return [*pip, "uninstall", "--yes", *forced, *names]
 
 
 def revert(settings: Settings) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,19 +25,10 @@ DRY = "print the plan, touch nothing"
 
 def perform(command: str, work: Callable[[Settings], Result], ctx: Context, *, as_json: bool) -> None:
     """Run one command with the settings that Invoke's flags name; the exit code goes out as Invoke wants it."""
-    code = door.perform(command, lambda: _nagging(work, settings_of(ctx)), as_json=as_json)
+    settings = cache(lambda: settings_of(ctx))
+    code = door.perform(command, lambda: work(settings()), as_json=as_json, settings=settings)
     if code:
         raise Exit(code=code)
-
-
-def _nagging(work: Callable[[Settings], Result], settings: Settings) -> Result:
-    """Every command says that the server runs on a stopgap, until it no longer does; `status` has a row for it."""
-    from dataclasses import replace
-
-    from clinic.remedies.stopgap import nag
-
-    result = work(settings)
-    return result if result.command == "status" else replace(result, notes=(*result.notes, *nag(settings)))
 
 
 def settings_of(ctx: Context) -> Settings:

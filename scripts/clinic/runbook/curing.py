@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @task(
     help={
         "venv": VENV,
-        "wheelhouse": "a folder of wheels for the lifeboat: works without an index",
+        "wheelhouse": "a folder of wheels, for the lifeboat or --system: works without an index",
         "system": "serve with the system Python, and install into it what is missing there",
         "break_system_packages": "with --system: also where PEP 668 forbids it",
         "revert": "with --system: remove exactly what was installed there",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.tasks import task
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from clinic.settings import Settings
 
 
-@task(help={"dry_run": DRY, "json": JSON})
-def onboard(ctx: Context, dry_run: bool = False, json: bool = False) -> None:
+@task(help={"venv": VENV, "dry_run": DRY, "json": JSON})
+def onboard(ctx: Context, venv: str | None = None, dry_run: bool = False, json: bool = False) -> None:
     """Everything from nothing to a validated, running bridge, and the commands to know."""
 
     def work(settings: Settings) -> Result:
         with report.steps(as_json=json) as shown:
-            return flow.onboard(settings, dry_run=dry_run_wanted(ctx, dry_run), progress=shown)
+            return flow.onboard(settings, venv, dry_run=dry_run_wanted(ctx, dry_run), progress=shown)
 
     perform("onboard", work, ctx, as_json=json)
 
@@ -44,14 +44,15 @@ def diagnose(
     deep: bool = False,
 ) -> None:
     """Look, name each damage with its evidence, and show the ways out. Changes nothing."""
+    written = archive and not dry_run_wanted(ctx, flag=False)
 
     def work(settings: Settings) -> Result:
         if list_:
             return flow.known_damages()
         if not deep:
-            return flow.diagnose(settings, venv, archive=archive)
+            return flow.diagnose(settings, venv, archive=written)
         with report.steps(as_json=json) as shown:
-            return flow.diagnose(settings, venv, archive=archive, deep=True, progress=shown)
+            return flow.diagnose(settings, venv, archive=written, deep=True, progress=shown)
 
     perform("diagnose", work, ctx, as_json=json)
 
@@ -61,11 +62,17 @@ def diagnose(
         "venv": VENV,
         "quick": "start no shadow server",
         "junit": "also write a JUnit file",
+        "dry_run": "start no server, write no file: only the checks that look",
         "json": JSON,
     },
 )
 def validate(
-    ctx: Context, venv: str | None = None, quick: bool = False, junit: str | None = None, json: bool = False
+    ctx: Context,
+    venv: str | None = None,
+    quick: bool = False,
+    junit: str | None = None,
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Go through the validation checklist; each id is really tried."""
 
@@ -73,13 +80,14 @@ def validate(
         from clinic.checklist import GROUPS, TITLES
         from clinic.report import table
 
+        flags: dict[str, Any] = {"quick": quick, "junit": junit, "dry_run": dry_run_wanted(ctx, dry_run)}
         with table.watcher(json, TITLES, GROUPS) as shown:
-            return flow.validate(settings, venv, quick=quick, junit=junit, on_result=shown.ended, on_start=shown.begins)
+            return flow.validate(settings, venv, **flags, on_result=shown.ended, on_start=shown.begins)
 
     perform("validate", work, ctx, as_json=json)
 
 
-@task(help={"venv": VENV, "json": JSON})
-def snapshot(ctx: Context, venv: str | None = None, json: bool = False) -> None:
+@task(help={"venv": VENV, "dry_run": DRY, "json": JSON})
+def snapshot(ctx: Context, venv: str | None = None, dry_run: bool = False, json: bool = False) -> None:
     """Record the known-good state of the environment, as every green validate does."""
-    perform("snapshot", lambda s: flow.snapshot(s, venv), ctx, as_json=json)
+    perform("snapshot", lambda s: flow.snapshot(s, venv, dry_run=dry_run_wanted(ctx, dry_run)), ctx, as_json=json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     given = _parser().parse_args(arguments)
-    return door.perform(given.verb, lambda: _work(given), as_json=given.json)
+    settings = cache(lambda: _settings(given))
+    return door.perform(given.verb, lambda: _work(given, settings()), as_json=given.json, settings=settings)
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    from clinic.settings import load
+
+    return load(ROOT, Path(given.config).absolute() if given.config else None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,11 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _work(given: argparse.Namespace) -> Result:
+def _work(given: argparse.Namespace, settings: Settings) -> Result:
     from clinic import flow
-    from clinic.settings import load
 
-    settings = load(ROOT, Path(given.config).absolute() if given.config else None)
     live = given.follow and not given.json
     verbs: dict[str, Callable[[], Result]] = {
         "start": lambda: flow.start_server(settings, given.venv, dry_run=given.dry_run),

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from clinic.service.readiness import OnWait
     from clinic.settings import Settings
 
-__all__ = ["Status", "restart", "start", "status", "stop"]
+__all__ = ["Status", "restart", "start", "status", "stop", "withdraw"]
 
 _STOP_PATIENCE = 10.0  # seconds beyond stop_timeout that `stop` waits for a start to give way
 
 
-def start(
+def start(  # noqa: PLR0913 - each has its default, and is given by name
     settings: Settings,
     python: Path,
     venv: Path,
@@ -33,14 +33,18 @@ def start(
     mode: str | None = None,
     stopgap: str = "",
     on_wait: OnWait = None,
+    unless_down: bool = False,
 ) -> Status:
     """Start the server unless it runs, and return the moment it is healthy (at most `start_timeout`).
 
-    One that runs already is left alone: `changed` is False. Raises RefusedError when the port is a stranger's
-    (nothing is touched), FailedError with the reason when it does not come up, BusyError beside another run.
+    One that runs already is left alone: `changed` is False. `unless_down` is for whoever brings back what somebody
+    wanted a while ago: a `stop` since then wins. Raises RefusedError when the port is a stranger's (nothing is
+    touched), FailedError with the reason when it does not come up, BusyError beside another run.
     """
     given = With(python, venv, mode or memory.recall(settings).mode, stopgap)
     with _locked(settings, "start"):
+        if unless_down:
+            refuse_unwanted(settings)
         found = find.server(settings)
         there = _already(settings, found.record, on_wait) if found.kind == "ours" and found.record else None
         if there:
@@ -63,7 +67,13 @@ def stop(settings: Settings, *, grace: float | None = None) -> Status:
     return replace(status(settings), changed=changed, notes=notes + more)
 
 
-def restart(
+def withdraw(settings: Settings) -> None:
+    """End a server that is to give way to another: whether one is wanted stays as it is. Raises as `stop` does."""
+    with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
+        _stop(settings)
+
+
+def restart(  # noqa: PLR0913 - as for start
     settings: Settings,
     python: Path,
     venv: Path,
@@ -71,17 +81,27 @@ def restart(
     mode: str | None = None,
     stopgap: str = "",
     on_wait: OnWait = None,
+    unless_down: bool = False,
 ) -> Status:
     """Stop and start under one lock; a start that is impossible anyway leaves the old server running.
 
-    `mode` is the one of the last start when not given. Raises as `start` and `stop` do.
+    `mode` is the one of the last start when not given; `unless_down` is that of `start`. Raises as `start` and
+    `stop` do.
     """
     given = With(python, venv, mode or memory.recall(settings).mode, stopgap)
     with _locked(settings, "restart"):
+        if unless_down:
+            refuse_unwanted(settings)
         launch.refuse_impossible(settings, given)
         _, notes = _stop(settings)
         begun = _start(settings, given, on_wait)
     return replace(begun, notes=notes + begun.notes)
+
+
+def refuse_unwanted(settings: Settings) -> None:
+    """Raise FailedError where somebody stopped the server meanwhile. The lock is held: whoever stops has it first."""
+    if memory.recall(settings).wanted == "down":
+        raise FailedError("stopped-meanwhile", "The server is not wanted any more.", "invoke start")
 
 
 def _want_down(settings: Settings, **more: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clinic.errors import FailedError
 from clinic.service import find, launch, lock, manager, memory, pidfile, stopping, wrapping
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
     Raises FailedError ("stopped-meanwhile" when it is not wanted any more), RefusedError, BusyError.
     """
     with lock.held(memory.place(settings, ".lock"), "keep-alive"):
-        if memory.recall(settings).wanted == "down":
-            raise FailedError("stopped-meanwhile", "The server is not wanted any more.", "invoke start")
+        manager.refuse_unwanted(settings)
         there = running(settings)
         if there:
             return there

@@ -1,0 +1,74 @@
+"""Words that no task knows, refused with the contract's exit code: Invoke's own for them is 1, which means findings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit, ParseError
+
+if TYPE_CHECKING:
+    from invoke.collection import Collection
+
+    from clinic.errors import RefusedError
+    from clinic.model import Result
+
+
+def refuse_misuse(namespace: Collection) -> None:
+    """Let Invoke's own parser read the command line, a moment before Invoke does, and refuse what it objects to.
+
+    Invoke offers no way to say with which exit code its parser's errors end, but it lets tasks.py end a run.
+    """
+    program, *words = sys.argv
+    if not _reads(program):
+        return
+    try:
+        _read(words, namespace)
+    except ParseError as error:
+        raise Exit(code=_refused(str(error), words, sorted(namespace.task_names))) from error
+
+
+def _read(words: list[str], namespace: Collection) -> None:
+    """Do what `Program.parse_core` and `Program.parse_tasks` do. Raises ParseError."""
+    from copy import deepcopy
+
+    from invoke.collection import Collection
+    from invoke.parser import Parser
+    from invoke.program import Program
+
+    core = Program().initial_context
+    left = Parser(initial=core, ignore_unknown=True).parse_argv(words).unparsed
+    # Only the tasks that are named, which is a millisecond instead of ten; and copies, because making a parser's
+    # contexts takes the help out of the tasks that they are made of.
+    named = Collection(*(deepcopy(task) for name, task in namespace.tasks.items() if name in left))
+    Parser(initial=Program().initial_context, contexts=named.to_contexts()).parse_argv(left)
+
+
+def _reads(program: str) -> bool:
+    """Whether it is Invoke that reads this command line; somebody else may have imported tasks.py."""
+    path = Path(program)
+    return path.stem in {"invoke", "inv"} or path.parent.name == "invoke"
+
+
+def _refused(objection: str, words: Sequence[str], tasks: Sequence[str]) -> int:
+    from clinic import door
+
+    task = next((word for word in words if word in tasks), "")
+
+    def work() -> Result:
+        raise _error(objection, task, tasks)
+
+    return door.perform(task or "invoke", work, as_json="--json" in words)
+
+
+def _error(objection: str, task: str, tasks: Sequence[str]) -> RefusedError:
+    import difflib
+
+    from clinic.errors import RefusedError
+
+    unknown = objection.partition("'")[2].partition("'")[0]
+    near = difflib.get_close_matches(unknown, tasks, 1) if not task else []
+    hint = f"invoke {near[0]}" if near else f"invoke --help {task}" if task else "invoke --list"
+    return RefusedError("misused", f"{objection} Nothing was touched.", hint)
