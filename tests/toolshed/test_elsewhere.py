@@ -23,8 +23,8 @@ def test_the_tools_go_where_they_belong(which: str, tmp_path: Path, request: pyt
     config.parent.mkdir(parents=True)
     house = f"no-index = true\nfind-links = [{str(clone.wheels)!r}]"
     config.write_text(f"[pip]\n{house}\ntarget = {str(target)!r}\nsystem = true\n", encoding="utf-8")
-    places = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "APPDATA": str(tmp_path / "config")}
-    done = clone.run("run", "first", PIP_CONFIG_FILE=str(pip), **places)
+    clone.env |= dict.fromkeys(("XDG_CONFIG_HOME", "APPDATA"), str(tmp_path / "config"))
+    done = clone.run("run", "first", PIP_CONFIG_FILE=str(pip))
     assert done.returncode == 0, done.stderr
     assert not target.exists()
 

@@ -177,7 +177,7 @@ def test_a_python_that_is_an_environment_is_refused(system: Project, monkeypatch
 
 
 def test_what_was_sent_elsewhere_is_taken_back(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "install", lambda *_: "an installer that says it did")
+    monkeypatch.setattr(install, "install", lambda *_, **_more: "an installer that says it did")
     with pytest.raises(FailedError) as told:
         flow.unblock(system.settings, system=ASKED)
     assert told.value.code == "not-installed"

@@ -7,7 +7,8 @@ then it is restarted, and the time without it is a stop and a boot. Windows does
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from clinic.anatomy import layout
@@ -79,6 +80,17 @@ class Handover:
             return f" The server does not start from the old environment either: {error.message}"
         self.stopped = False
         return " The server runs from the old environment again."
+
+
+@contextmanager
+def released(settings: Settings, venv: Path) -> Iterator[None]:
+    """While single files are replaced: the server is stopped meanwhile where nobody may replace what runs (Windows)."""
+    server = Handover(settings, venv)
+    server.before()
+    try:
+        yield
+    finally:
+        server.back()
 
 
 def _same(recorded: str, venv: Path) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from clinic.checks import CHECKS
 from clinic.facts import Facts
+from clinic.flow import holding
 from clinic.flow.patient import Patient, as_data, changed_since, judge, patient
 from clinic.model import Diagnosis, OutcomeWord, Result
 from clinic.remedies import stopgap
@@ -27,10 +29,14 @@ def diagnose(
     `deep` also compares every installed file with its RECORD.
     """
     who = patient(settings, venv)
-    facts = _deep_look(who, progress or Steps()) if deep else who.look()
+    with ThreadPoolExecutor(1) as pool:  # a look mostly waits
+        holding_it = pool.submit(holding.others, settings, who.venv)
+        facts = _deep_look(who, progress or Steps()) if deep else who.look()
     diagnosis = judge(who, facts)
     word: OutcomeWord = "sick" if diagnosis.sick else "healthy"
     data = as_data(diagnosis) | changed_since(who, facts)
+    if held := holding_it.result():
+        data["in_use"] = held
     if serving := stopgap.serving(settings):
         data["stopgap"] = serving
     result = Result("diagnose", word, int(diagnosis.sick), data, notes=who.records.notes())

@@ -15,7 +15,7 @@ from clinic.anatomy import layout
 from clinic.anatomy.there import is_folder
 from clinic.errors import ClinicError, FailedError
 from clinic.facts import Facts, Self
-from clinic.flow import drafting
+from clinic.flow import drafting, holding
 from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
 from clinic.flow.patient import Patient, as_data, judge, patient
@@ -89,14 +89,15 @@ class _Run:
         ground.refuse_unsafe(who.venv, self.settings, own=who.own, yes=self.wish.yes)
         with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
             case = self._decided(who, path)
+            held = holding.told_or_refused(self.settings, case.who.venv)
             before = _in_background(lambda: judge(case.who, _with_imports(case.who, case.facts)))
             if dry_run:
-                return _planned(case, before())
+                return _planned(case, before(), held)
             for left in staging.leftovers(case.who.venv, who.records.folder):
                 staging.discard(left)
             place = staging.begin(case.who.venv, who.records.folder)
             try:
-                return self._done(case, place, before, told(recovered))
+                return self._done(case, place, before, (*told(recovered), *held))
             finally:
                 staging.discard(place.folder)
 
@@ -157,7 +158,7 @@ class _Run:
             ) from error
 
 
-def _planned(case: Case, before: Diagnosis) -> Result:
+def _planned(case: Case, before: Diagnosis, held: tuple[str, ...]) -> Result:
     from tempfile import TemporaryDirectory
 
     who, base = case.who, case.choice.base
@@ -172,7 +173,7 @@ def _planned(case: Case, before: Diagnosis) -> Result:
         *(["restart the server"] if Handover(who.settings, who.venv).running else []),
     ]
     data = {"before": as_data(before), "plan": steps, "drift": chosen.drift.as_json(), "receipts": []}
-    return Result(remedy.NAME, "planned", 0, data, notes=chosen.notes)
+    return Result(remedy.NAME, "planned", 0, data, notes=(*chosen.notes, *held))
 
 
 def _look(who: Patient, draft: Draft) -> Facts:

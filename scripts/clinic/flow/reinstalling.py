@@ -11,6 +11,8 @@ from clinic.anatomy import lock
 from clinic.checks import concerned, examine
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts, Self
+from clinic.flow import holding
+from clinic.flow.handover import released
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
 from clinic.model import Diagnosis, Finding, Receipt, Result
@@ -70,9 +72,11 @@ class _Run:
         self.notes += chosen.notes
         if chosen.draft.is_empty:
             return self._nothing(before)
+        self.notes += holding.told_or_refused(self.who.settings, self.who.venv)
         if dry_run:
             return self._planned(before, chosen)
-        receipt, after = self._cured(facts, chosen, codes)
+        with released(self.who.settings, self.who.venv):
+            receipt, after = self._cured(facts, chosen, codes)
         now = judge(self.who, after)
         data = {"before": as_data(before), "after": as_data(now), "receipts": [receipt]}
         return Result(remedy.NAME, "sick" if now.sick else "cured", int(now.sick), data, notes=tuple(self.notes))

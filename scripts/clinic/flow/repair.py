@@ -208,11 +208,22 @@ def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = 
         entry = who.records.last_done(who.venv if venv else None)
         if entry is None:
             return Result("undo", "unchanged", 0, {"receipts": []}, notes=("there is no repair to undo",))
+        held = _held(who, entry)
         if dry_run:
             steps = [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
-            return Result("undo", "planned", 0, {"plan": steps, "receipts": []})
+            return Result("undo", "planned", 0, {"plan": steps, "receipts": []}, notes=held)
         receipt = _undone(who, entry)
-        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=told(recovered))
+        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=(*told(recovered), *held))
+
+
+_LIGHT = frozenset({remedy.NAME})
+"""Remedies that replace nothing that a process holds."""
+
+
+def _held(who: Patient, entry: Entry) -> tuple[str, ...]:
+    from clinic.flow import holding
+
+    return () if entry.remedy in _LIGHT else holding.told_or_refused(who.settings, entry.venv)
 
 
 def _undone(who: Patient, entry: Entry) -> Receipt:

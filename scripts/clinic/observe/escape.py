@@ -36,7 +36,9 @@ def escape_of(
         return None
     since = max(known.good, *_signs(tree)) if stranger else past[0][0]
     windows = [*past, (since, now)] if stranger else list(past)
-    seen = [Path(entry) for entry in me.path if _is_site(entry)] if isinstance(me, Self) and stranger else []
+    # Where it starts as another environment, its path is that one's: installs there are that one's business.
+    own = isinstance(me, Self) and stranger and not me.interpreter.is_environment
+    seen = [Path(entry) for entry in me.path if _is_site(entry)] if isinstance(me, Self) and own else []
     folders = [folder for folder in dict.fromkeys([*seen, *site_folders(host)]) if is_folder(folder)]
     found = tuple(_strays(folders, dict(locked), windows))
     return Escape(since, stranger, found, _undoing(host, folders, found) if found else "")

@@ -19,6 +19,7 @@ from clinic.anatomy.lock import Pin
 from clinic.facts import Distribution, Interpreter
 from clinic.remedies.install import Source, find_uv
 from clinic.remedies.wheelhouse import named
+from toolshed import uv_settings
 
 COMPILE_SECONDS = 300.0
 
@@ -108,7 +109,9 @@ def _compiled(
     words = [uv, "pip", "compile", "--quiet", "--no-deps", "--generate-hashes", "--no-header", "--python"]
     words += [os.fspath(base.executable), "--output-file", os.fspath(told)]
     words += ["--offline"] if source.offline else []
-    if not proc.run([*words, os.fspath(asked)], timeout=COMPILE_SECONDS).ok:
+    with uv_settings.neutral() as neutral:
+        done = proc.run([*words, os.fspath(asked)], timeout=COMPILE_SECONDS, env=proc.scrubbed(neutral))
+    if not done.ok:
         return None
     return {pin.name: pin.hashes for pin in lock.read(told) if pin.hashes}
 

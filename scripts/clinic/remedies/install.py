@@ -43,13 +43,15 @@ class Source:
     """Also where PEP 668 forbids it: only when somebody said so by name."""
 
 
-def install(python: Path, source: Source, say: Say) -> str:
+def install(python: Path, source: Source, say: Say, *, prefix: Path | None = None) -> str:
     """Install into the environment of `python`; returns the name of the installer that did it.
+
+    `prefix` is what that python must say it is; an environment's folder where none is given.
 
     Raises FailedError with the installer's own reason, and before anything is written where that python is another's:
     one that starts as its base would have that filled (damage.md 0.2).
     """
-    refuse_stranger(python)
+    refuse_stranger(python, prefix or python.parent.parent)
     refusal: FailedError | None = None
     with uv_settings.neutral() as neutral:
         for words, env in _ways_with_uv(python, source):
@@ -68,10 +70,9 @@ def install(python: Path, source: Source, say: Say) -> str:
     raise refusal or failure("pip", done, source)
 
 
-def refuse_stranger(python: Path) -> None:
-    """Ask an environment's python who it is. Raises FailedError where it is not the environment's own."""
-    root = python.parent.parent
-    me = interpreters.ask(python, root)
+def refuse_stranger(python: Path, prefix: Path) -> None:
+    """Ask a python who it is. Raises FailedError where it is not the one that is meant."""
+    me = interpreters.ask(python, prefix)
     if isinstance(me, Self) and me.is_itself:
         return
     told = f"says that its prefix is {me.interpreter.prefix}" if isinstance(me, Self) else f"is silent: {me.reason}"

@@ -160,7 +160,7 @@ def _add(
     before = dict(known.added) if known else {}
     _save(settings, Ledger(str(base.executable), {**before, **missing}, source.overrule, time.time()))
     try:
-        install.install(base.executable, source, say)
+        install.install(base.executable, source, say, prefix=base.prefix)
         _must_be_there(base, missing)
     except BaseException:  # Ctrl+C too: what this run added goes, what an earlier one added stays on record
         _save(settings, Ledger(str(base.executable), missing, source.overrule, time.time()))

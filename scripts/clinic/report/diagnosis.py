@@ -30,6 +30,7 @@ def body(page: Page, data: Tree) -> None:
     headline(page, data)
     findings(page, data.get("findings", []))
     changed.view(page, data)
+    in_use(page, data.get("in_use", []))
     options(page, data.get("options", []))
     actions(page, data.get("next_actions", []))
 
@@ -71,6 +72,16 @@ def _causes(page: Page, likely: list[Tree]) -> None:
         why: list[Span] = [(f" ({cause['why']})", "dim")] if cause.get("why") else []
         rows.append([(label, "dim"), [(f"{number}{cause['cause']}", ""), *why]])
     page.columns(rows, indent=6, hang=0 if len(likely) == 1 else 3)
+
+
+def in_use(page: Page, held: list[Tree]) -> None:
+    """Show who else runs from the environment: he is in the way on Windows, and keeps the old files elsewhere."""
+    if not held:
+        return
+    page.heading("In use by")
+    for each in held:
+        page.line(f"pid {each['pid']} ", (each["name"], "strong"), f" since {words.moment(each['since'])}", indent=2)
+        page.line((f"{each['how']}: {each['command']}", "dim"), indent=6, hang=2)
 
 
 def options(page: Page, ways: list[Tree]) -> None:
