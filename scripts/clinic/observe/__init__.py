@@ -71,9 +71,9 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
         me=answer,
-        hooks=hooks.culprits(hunt, answer) if was_run else (),
+        hooks=hooks.culprits(hunt, answer) if was_run else hooks.pipes(tree),
         base_fails=hooks.base_that_fails(hunt, answer, cfg.first("home") if cfg else None) if was_run else "",
-        packages=replace(packages, bytecode=cached()),
+        packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         wants_system_site=wants_system_site,
         variables=derailing(venv, tree, found.base, environ or {}),
         now=time.time(),
@@ -131,6 +131,8 @@ def _why_not(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, python: Path)
         return "was not run: its home names itself, and the launcher would start itself for ever"
     if file.file.kind == "other" or file.error == ENDLESS or (file.stray and file.stray.kind == "other"):
         return f"was not run: {layout.CFG} is a device or pipe, and it would wait for that for ever"
+    if waits := hooks.pipes(hunt.tree):
+        return f"was not run: {waits[0].path} is a device or pipe, and it would wait for that for ever"
     return ""
 
 

@@ -16,7 +16,7 @@ from clinic.facts import Flavour, Tree
 from clinic.observe import content, scripts
 from clinic.observe.content import Due
 from clinic.observe.rows import Compared, Place, compare, read_rows
-from clinic.observe.sweep import Sweep, sweep
+from clinic.observe.sweep import OTHER, Sweep, sweep
 from clinic.package_facts import Alien, Installed, Packages, PathFile
 
 Say = Callable[[int, int], object]
@@ -59,6 +59,7 @@ def read_packages(
         aliens=tuple(_aliens(found, flavour, owners)),
         path_files=tuple(_path_files(found, owners)),
         start_up=tuple((found.site / name, owners.get(name, "")) for name in found.top if name.endswith(".pth")),
+        bytecode=tuple(found.site / name for name, size in found.files.items() if _is_no_bytecode(name, size)),
         emptied=_emptied(tree, found),
         pip=_pip(tree, found, installed),
         verified=verified,
@@ -164,6 +165,11 @@ def _path_files(found: Sweep, owners: Mapping[str, str]) -> list[PathFile]:
         elif dead := pth.dead_lines(found.site, text):
             told.append(PathFile(path, "dangling", tuple(dead), owner))
     return told
+
+
+def _is_no_bytecode(name: str, size: int) -> bool:
+    """A pipe or device in the place of cached bytecode: the import of its module would wait for it."""
+    return size == OTHER and name.endswith(".pyc") and "__pycache__/" in name
 
 
 _NO_PACKAGE = re.compile(r"__pycache__|_virtualenv\.(?:pth|py)|~.*|.*\.virtualenv|README.*|\..*")
