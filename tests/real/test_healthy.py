@@ -37,8 +37,8 @@ BACKENDS = {
 FINDER = '[tool.setuptools]\npackage-dir = {mine = "elsewhere"}\npackages = ["mine"]\n'
 """A layout for which setuptools writes a finder instead of a path."""
 
-TOOLS: Mapping[str, list[str]] = {"poetry": [], "pdm": ["hishel<2"], "pipx": []}
-"""With what they need to run and do not ask for: pdm 2.29 fails with hishel 2."""
+TOOLS = {"poetry": "poetry", "pdm": "pdm[locked]", "pipx": "pipx"}
+"""pdm runs with what it is locked to: 2.29 fails with the newest hishel."""
 
 
 def run(
@@ -78,9 +78,9 @@ def base() -> Interpreter:
 def tools(base: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real poetry, pdm and pipx, each in an environment of its name; skips where no index is reached."""
     folder = tmp_path_factory.mktemp("tools")
-    for name, more in TOOLS.items():
+    for name, wanted in TOOLS.items():
         venv = VENV.make(base, folder / name)
-        done = run(uv(), "pip", "install", "-q", "-p", venv / "bin" / "python", name, *more)
+        done = run(uv(), "pip", "install", "-q", "-p", venv / "bin" / "python", wanted)
         if done.returncode:
             pytest.skip(f"no index to install {name} from: {done.stderr.strip().splitlines()[-1]}")
     return folder
