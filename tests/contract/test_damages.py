@@ -9,7 +9,7 @@ from clinic.facts import Facts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "damages.md"
-AGAIN = "python -m tests.contract.test_damages"
+AGAIN = "PYTHONPATH=scripts python -m tests.contract.test_damages"
 HEAD = f"""# Damages
 
 Every damage that `invoke diagnose` can name, in the order in which it looks: root causes first. The same list without

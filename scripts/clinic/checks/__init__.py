@@ -10,6 +10,7 @@ from clinic.checks import (
     cfg_home,
     cfg_keys,
     cfg_text,
+    disk,
     interpreter,
     packages,
     place,
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     *packages.CHECKS,
     *start_up.CHECKS,
     *scripts.CHECKS,
+    *disk.CHECKS,
     *variables.CHECKS,
 )
 

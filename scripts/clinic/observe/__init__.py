@@ -16,6 +16,7 @@ from clinic.anatomy.there import exists, same
 from clinic.facts import CfgFile, Facts, Flavour, Self, Silence
 from clinic.observe import bytecode, hooks
 from clinic.observe.base import Search, flavour_of, search
+from clinic.observe.disk import disk_of
 from clinic.observe.home import home_of, named_in
 from clinic.observe.packages import read_packages
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
@@ -75,6 +76,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         base_fails=hooks.base_that_fails(hunt, answer, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         wants_system_site=wants_system_site,
+        disk=disk_of(venv),
         variables=derailing(venv, tree, found.base, environ or {}),
         now=time.time(),
     )
