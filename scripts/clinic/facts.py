@@ -94,6 +94,17 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """The file system below an environment."""
+
+    free: int
+    """Bytes that this user may still write."""
+    inodes: int | None
+    """Files that may still be made; None where they are not counted."""
+    read_only: bool
+
+
+@dataclass(frozen=True)
 class Variable:
     """A variable of the person's shell, and what it does to what they type."""
 
@@ -318,6 +329,7 @@ class Facts:
     hooks: tuple[Hook, ...] = ()
     """Start-up files that raise, end the interpreter or keep it waiting."""
     variables: tuple[Variable, ...] = ()
+    disk: Disk | None = None
     base_fails: str = ""
     """Why the base does not start, where that is why the environment's python does not."""
     locked: tuple[tuple[str, str], ...] = ()

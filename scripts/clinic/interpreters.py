@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from clinic import probe, proc
-from clinic.anatomy.layout import executable_names, flavour_of_name, here
-from clinic.anatomy.there import is_file, same
+from clinic.anatomy import pth
+from clinic.anatomy.layout import executable_names, flavour_of_name, here, library_folders
+from clinic.anatomy.there import is_file, names_in, same
 from clinic.facts import Flavour, Interpreter, Self, Silence
 from clinic.interpreter_places import search_folders as search_folders  # noqa: PLC0414 - part of this room's door
 
@@ -69,7 +70,7 @@ def ask(
     return Self(
         interpreter=interpreter,
         is_itself=same(Path(who["prefix"]), venv),
-        base_site_visible=bool(who["base_site"]),
+        base_site_visible=any(not _is_named(entry, venv) for entry in who["base_site"]),
         path=tuple(who["path"]),
         user_site_visible=bool(who["user_site"]),
         imports=tuple((name, error) for name, error in told.get("imports", failed)),
@@ -97,6 +98,18 @@ def ask_outside(executable: Path, *, by_copy: bool = False, run: Runner = proc.r
                 f"was built for {answer.base_prefix}, where no python {answer.flavour} is"
             )
     return answer
+
+
+def _is_named(entry: str, venv: Path) -> bool:
+    """Whether a `.pth` file of the environment itself asks for this site-packages (pipx shares one so)."""
+    for folder, _ in library_folders(venv, here()):
+        site = folder / "site-packages"
+        for name in names_in(site):
+            if name.endswith(".pth") and is_file(site / name):
+                text = (site / name).read_text(encoding="utf-8-sig", errors="replace")
+                if any(same(site / line, Path(entry)) for line in pth.folders(text)):
+                    return True
+    return False
 
 
 def _linked(executable: Path, folder: Path) -> Path:

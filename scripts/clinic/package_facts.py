@@ -71,7 +71,7 @@ class Packages:
     start_up: tuple[tuple[Path, str], ...] = ()
     """Every `.pth` file, and the distribution whose RECORD lists it (empty where none does)."""
     bytecode: tuple[Path, ...] = ()
-    """Cached bytecode that does not load; looked for with `deep` only."""
+    """Cached bytecode that does not load; looked for with `deep` only, but for pipes and devices in its place."""
     emptied: str = ""
     pip: str = ""
     """What is wrong with a pip that is meant to be there."""

@@ -48,6 +48,8 @@ def _bad(folder: "str", tag: "str") -> "list[str]":
                 continue
             path = os.path.join(root, name)  # noqa: PTH118
             source = os.path.join(os.path.dirname(root), name.split(".")[0] + ".py")  # noqa: PTH118, PTH120
+            if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+                continue
             try:
                 with open(path, "rb") as stream:  # noqa: PTH123
                     data = stream.read()

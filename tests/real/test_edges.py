@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clinic import interpreters
+from clinic import flow, interpreters
 from clinic.checks import examine
 from clinic.facts import Facts, Interpreter, Silence
 from clinic.observe import hooks, observe
@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.real.conftest import Ward
 from tests.real.creators import VENV, VENV_COPIES, Creator, bases
 from tests.real.patients import second_installation
+from tests.real.wheels import Site
 from tests.real.wounds import by_name
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and user ids are POSIX's")
@@ -202,6 +203,9 @@ def test_a_base_whose_library_is_damaged_is_to_blame(tmp_path: Path, creator: Cr
     assert [(finding.code, finding.severity) for finding in found] == [("base-broken", "fatal")], found
     assert str(scripts) in found[0].evidence[0]
     assert "encodings" in found[0].evidence[0]
+    site = Site(tmp_path / "project", path=str(venv), imports=())
+    assert flow.rebuild(site.settings, wheelhouse=site.wheelhouse, yes=True).outcome == "cured"
+    assert codes(observe(venv)) == []
 
 
 # Links

@@ -104,3 +104,12 @@ def test_uvicorn_workers_end_with_their_parent(project: Any, until: Until) -> No
     again = p.start()
     assert again.state == "running"
     assert p.stop().state == "stopped"
+
+
+def test_variables_that_derail_a_python_do_not_reach_the_server(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHOME", "/srv/gone")
+    monkeypatch.setenv("PYTHONPLATLIBDIR", "nowhere")
+    monkeypatch.setenv("VIRTUAL_ENV", "/srv/another")
+    p = project()
+    assert p.start().state == "running"
+    assert p.stop().changed

@@ -156,6 +156,21 @@ def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> N
     assert any("not-proved" in note for note in result.notes)
 
 
+def test_an_environment_half_deleted_while_in_use_is_rebuilt(project: Project) -> None:
+    """What a deletion leaves that stops at a locked file: no pyvenv.cfg, half of the packages, the interpreter."""
+    project.start()
+    project.cfg.unlink()
+    for path in sorted(project.site.iterdir())[1:]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (project.venv / "bin").iterdir():
+        if not path.name.startswith("python"):
+            path.unlink()
+    result = heal(project)
+    assert (result.outcome, result.exit_code) == ("cured", 0), result
+    assert project.status().state == "running"
+    assert not flow.diagnose(project.settings).data["findings"]
+
+
 def test_a_hurt_package_is_not_held_against_a_true_cfg(project: Project) -> None:
     project.cfg.unlink()
     (project.site / "tinybridge" / "__init__.py").write_text(TORN, encoding="utf-8")

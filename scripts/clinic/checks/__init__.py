@@ -10,6 +10,7 @@ from clinic.checks import (
     cfg_home,
     cfg_keys,
     cfg_text,
+    disk,
     escape,
     interpreter,
     location,
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     *scripts.CHECKS,
     *location.OF_SCRIPTS,
     *escape.CHECKS,
+    *disk.CHECKS,
     *variables.CHECKS,
 )
 

@@ -41,6 +41,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     """
     # A glance need not pay for these.
     from clinic.observe import hooks
+    from clinic.observe.disk import disk_of
     from clinic.observe.escape import escape_of
     from clinic.observe.packages import read_packages
     from clinic.observe.places import is_here, read_places
@@ -80,12 +81,13 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=is_here(tree.recorded_path, venv),
         me=who,
-        hooks=hooks.culprits(hunt, who) if was_run else (),
+        hooks=hooks.culprits(hunt, who) if was_run else hooks.pipes(tree),
         base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if was_run else "",
-        packages=replace(packages, bytecode=cached()),
+        packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         places=read_places(venv, tree, packages),
         escape=escape_of(tree, who, found.base, pins, known, now),
         wants_system_site=wants_system_site,
+        disk=disk_of(venv),
         variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )
@@ -144,4 +146,8 @@ def _why_not(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, python: Path)
         return "was not run: its home names itself, and the launcher would start itself for ever"
     if file.file.kind == "other" or file.error == ENDLESS or (file.stray and file.stray.kind == "other"):
         return f"was not run: {layout.CFG} is a device or pipe, and it would wait for that for ever"
+    from clinic.observe import hooks
+
+    if waits := hooks.pipes(hunt.tree):
+        return f"was not run: {waits[0].path} is a device or pipe, and it would wait for that for ever"
     return ""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from clinic import interpreters, probe_hook
 from clinic.anatomy import distinfo, layout
-from clinic.anatomy.there import is_file, names_in
-from clinic.facts import Hook, Self, Silence
+from clinic.anatomy.there import exists, is_file, is_folder, names_in
+from clinic.facts import Hook, Self, Silence, Tree
 from clinic.observe.base import Search
 
 PROBE = Path(probe_hook.__file__)
@@ -22,6 +22,17 @@ SECONDS = 5.0
 """A hook that needs longer than this is what the start waits for."""
 _MODULES = ("sitecustomize", "usercustomize")
 _IMPORTS = re.compile(rb"^import[ \t]", re.MULTILINE)
+
+
+def pipes(tree: Tree) -> tuple[Hook, ...]:
+    """The `.pth` files that are no files: a python that starts would wait for them, or read them, for ever."""
+    site = tree.site_packages
+    paths = [site / name for name in names_in(site) if name.endswith(".pth")] if site else []
+    return tuple(Hook(path, "it is a device or pipe, which python would wait for") for path in paths if _waits(path))
+
+
+def _waits(path: Path) -> bool:
+    return exists(path) and not is_file(path) and not is_folder(path)
 
 
 def culprits(hunt: Search, me: Self | Silence | None) -> tuple[Hook, ...]:

@@ -16,7 +16,7 @@ from clinic.facts import Flavour, Tree
 from clinic.observe import content, scripts
 from clinic.observe.content import Due
 from clinic.observe.rows import Compared, Place, compare, read_rows
-from clinic.observe.sweep import Sweep, sweep
+from clinic.observe.sweep import OTHER, Sweep, sweep
 from clinic.package_facts import Alien, Installed, Packages, PathFile
 
 Say = Callable[[int, int], object]
@@ -59,6 +59,7 @@ def read_packages(
         aliens=tuple(_aliens(found, flavour, owners)),
         path_files=tuple(_path_files(found, owners)),
         start_up=tuple((found.site / name, owners.get(name, "")) for name in found.top if name.endswith(".pth")),
+        bytecode=tuple(found.site / name for name, size in found.files.items() if _is_no_bytecode(name, size)),
         emptied=_emptied(tree, found),
         pip=_pip(tree, found, installed),
         uncovered=tuple(_uncovered(venv, tree, found, owners)),
@@ -179,6 +180,11 @@ def _uncovered(venv: Path, tree: Tree, found: Sweep, owners: Mapping[str, str]) 
     scripts_there = (tree.scripts / name for name in files_in(tree.scripts) if not is_interpreter_name(name))
     yield from (path for path in scripts_there if os.fspath(path) not in owned)
     yield from (found.site / name for name in found.top if _START_UP.fullmatch(name) and name not in owners)
+
+
+def _is_no_bytecode(name: str, size: int) -> bool:
+    """A pipe or device in the place of cached bytecode: the import of its module would wait for it."""
+    return size == OTHER and name.endswith(".pyc") and "__pycache__/" in name
 
 
 _NO_PACKAGE = re.compile(r"__pycache__|_virtualenv\.(?:pth|py)|~.*|.*\.virtualenv|README.*|\..*")

@@ -120,7 +120,7 @@ def _elsewhere(seen: Compared, place: Place, name: str, row: record.Row) -> None
     elif target.parent == place.scripts and row.digest:
         seen.owned.append(name)
         seen.scripts.append(target.name)
-        if not os.path.lexists(target):
+        if not target.is_file():
             seen.scripts_missing.append(target.name)
     elif row.checkable and not target.is_file():
         seen.missing.append(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from clinic import fs
+from clinic.errors import FailedError
 from clinic.model import Receipt
 from clinic.records.entry import Entry, State
 
@@ -106,6 +108,18 @@ class Transaction:
     ) -> None:
         if self.entry.state == "pending" and (self.entry.moved or self.entry.made or self.entry.brought):
             self.put_back()
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise _no_room(error) from error
+
+
+_NO_ROOM = {errno.EROFS: "disk-read-only", errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full"}
+
+
+def _no_room(error: OSError) -> FailedError:
+    code = _NO_ROOM[error.errno or errno.ENOSPC]
+    message = f"{error.filename or 'A file'} could not be written: {error.strerror}. Everything is as it was before."
+    hint = "free some space, then try again" if code == "disk-full" else "make the file system writable, then try again"
+    return FailedError(code, message, hint)
 
 
 def put_back(entry: Entry) -> None:

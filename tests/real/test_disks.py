@@ -1,0 +1,72 @@
+"""Full and read-only file systems, really mounted: told, refused with a reason, and nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clinic import flow
+from tests.real.creators import VENV, bases
+from tests.real.patients import MARKER, Patient, fingerprint, furnish
+from tests.real.visits import Project, around, codes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a small file system is mounted as Linux does it")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight megabytes."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if complaint := _run("mount", "-t", "tmpfs", "-o", "size=8M", "clinic", place):
+        pytest.skip(f"nothing can be mounted here: {complaint}")
+    yield place
+    assert not _run("umount", place)
+
+
+def _run(program: str, *words: object) -> str:
+    """Run a program of the system; what it complains of."""
+    found = shutil.which(program)
+    if found is None:
+        return f"there is no {program}"
+    done = subprocess.run([found, *map(str, words)], capture_output=True, text=True, check=False)
+    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+
+
+@pytest.fixture
+def project(small: Path, tmp_path: Path) -> tuple[Project, Patient]:
+    """A project elsewhere, with its environment there."""
+    base = bases()[-1]
+    venv = VENV.make(base, small / "env")
+    furnish(venv)
+    patient = Patient(venv, base, VENV, None, tmp_path)
+    return around(Project(tmp_path / "invoke.yaml"), patient), patient
+
+
+def test_a_full_disk_is_degraded_and_loses_nothing(project: tuple[Project, Patient]) -> None:
+    told, patient = project
+    assert codes(flow.diagnose(told.settings).data) == []
+    free = shutil.disk_usage(patient.venv).free
+    (patient.venv.parent / "much").write_bytes(bytes(free - 4096))
+    result = flow.diagnose(told.settings)
+    assert codes(result.data) == ["disk-full"]
+    assert (result.outcome, result.data["options"]) == ("sick", ())
+    assert result.data["next_actions"][0].command.startswith("fix by hand: the disk is full")
+    assert MARKER not in result.data["next_actions"][0].why
+
+
+def test_a_read_only_disk_is_advice_and_a_repair_says_so(project: tuple[Project, Patient]) -> None:
+    told, patient = project
+    patient.cfg.unlink()
+    assert not _run("mount", "-o", "remount,ro", patient.venv.parent)
+    before = fingerprint(patient.venv)
+    found = {finding.code: finding.severity for finding in flow.diagnose(told.settings).data["findings"]}
+    assert found == {"cfg-missing": "fatal", "disk-read-only": "advice"}
+    code, envelope = told.command("fix-cfg")
+    assert (code, envelope["errors"][0]["code"]) == (1, "disk-read-only"), envelope
+    assert fingerprint(patient.venv) == before
