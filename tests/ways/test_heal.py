@@ -82,7 +82,7 @@ def test_each_damage_with_a_dead_server(project: Project, damage: Callable[[Proj
     assert (status.state, status.stopgap) == ("running", None)
     assert {check.status for check in result.data["checks"]} <= {"pass", "skip"}
     text = Path(result.data["incident"]).read_text(encoding="utf-8")
-    assert f"`invoke {remedy}`: done" in text
+    assert f"`{remedy}`: done" in text
     assert heal(project).outcome == "unchanged"
 
 
@@ -117,6 +117,16 @@ def test_a_server_that_was_stopped_on_request_stays_down(project: Project) -> No
     assert project.status().state == "stopped"
 
 
+def test_advice_that_fails_the_checklist_is_followed(project: Project) -> None:
+    """A base upgraded in place leaves an old version in the file: harmless, and yet the file is not true."""
+    text = project.cfg.read_text("utf-8")
+    version = next(line for line in text.splitlines() if line.startswith("version"))
+    project.cfg.write_text(text.replace(version, f"{version.rpartition('.')[0]}.99"), encoding="utf-8")
+    result = heal(project)
+    assert (result.outcome, [receipt.remedy for receipt in result.data["receipts"]]) == ("cured", ["fix-cfg"])
+    assert project.cfg.read_text("utf-8") == text
+
+
 def test_a_dead_server_alone_is_started(project: Project) -> None:
     project.start()
     project.kill()
@@ -137,9 +147,8 @@ TORN = "raise RuntimeError('torn')\n"
 ALIEN = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
 
 
-def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> None:
-    """A cfg from evidence is written and put back: machine code that does not load speaks against the base."""
-    project.cfg.unlink()
+def _alien_import(project: Project) -> None:
+    """What is installed does not import, and no record says why: only a rebuild is left."""
     (project.site / "tinybridge" / "__init__.py").write_text(ALIEN, encoding="utf-8")
     for records in project.site.glob("tinybridge-*.dist-info/RECORD"):
         lines = records.read_text("utf-8").splitlines()
@@ -150,6 +159,12 @@ def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> N
             ),
             encoding="utf-8",
         )
+
+
+def test_it_escalates_when_the_cheap_remedy_does_not_hold(project: Project) -> None:
+    """A cfg from evidence is written and put back: machine code that does not load speaks against the base."""
+    project.cfg.unlink()
+    _alien_import(project)
     result = heal(project)
     assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("fix-cfg", "restored"), ("rebuild", "done")]
     assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
@@ -179,13 +194,13 @@ def test_a_hurt_package_is_not_held_against_a_true_cfg(project: Project) -> None
     assert (result.outcome, result.exit_code, result.errors) == ("cured", 0, ())
 
 
-def test_what_keeps_the_python_from_starting_goes_first(project: Project) -> None:
-    """The cfg can't be proved while a .pth file kills the interpreter: surgery, then the cfg, and no rebuild."""
+def test_what_keeps_the_python_from_starting_needs_no_rebuild(project: Project) -> None:
+    """A .pth file that kills the interpreter does not speak against the cfg: one remedy each."""
     project.cfg.unlink()
     (project.site / "broken.pth").write_bytes(b"\xff\xfe\x00import x\n")
     result = heal(project)
     done = [r.remedy for r in result.data["receipts"] if r.outcome == "done"]
-    assert done == ["reinstall", "fix-cfg"]
+    assert done == ["fix-cfg", "reinstall"]
     assert (result.outcome, result.data["after"]["verdict"]) == ("cured", "healthy")
 
 
@@ -258,7 +273,7 @@ def test_what_is_spared_does_not_speak_against_the_repair(project: Project) -> N
 
 
 def test_a_remedy_that_cannot_leave_it_alone_says_so(project: Project) -> None:
-    _python_dangling(project)
+    _alien_import(project)
     _home_wrong(project)
     code = next(f.code for f in flow.diagnose(project.settings).data["findings"] if f.code.startswith("cfg-home"))
     planned = flow.heal(project.settings, None, flow.Wish(skip=(code,)), dry_run=True)

@@ -9,14 +9,10 @@ from clinic import proc
 from clinic.anatomy import layout, lock
 from clinic.checklist import Checklist, Told
 from clinic.checklist.startup import cfg_complaint, log_since_start
+from clinic.checks import concerned
 from clinic.facts import Facts, Self
 from clinic.model import Finding
 from clinic.settings import Settings
-
-# Findings that make pyvenv.cfg untrue; the others concern its spelling.
-_SPELLING = frozenset(
-    {"cfg-key-case", "cfg-line-ends", "cfg-include-odd", "cfg-duplicate-key", "cfg-home-decoy", "cfg-second"}
-)
 
 
 def run(
@@ -45,9 +41,9 @@ def run(
 
 def cfg_is_true(facts: Facts, findings: tuple[Finding, ...]) -> Told:
     """`venv.cfg`: home, version and executable are those of the base that really runs it."""
-    untrue = [f for f in findings if f.code.startswith(("cfg-", "venv-")) and f.code not in _SPELLING]
-    if untrue:
-        return "fail", f"{untrue[0].code}: {untrue[0].evidence[0]}"
+    wrong = [finding for finding in findings if concerned.makes_cfg_untrue(finding)]
+    if wrong:
+        return "fail", f"{wrong[0].code}: {wrong[0].evidence[0]}"
     if facts.me is None:
         return "skip", "an environment of another platform: its python can't be asked here"
     if not isinstance(facts.me, Self) or not facts.me.is_itself:

@@ -8,6 +8,7 @@ from clinic.anatomy.pth import folders
 from clinic.checks import package_files, packages, scripts, start_up
 from clinic.checks.hurt import Hurt, packages_of
 from clinic.facts import Facts, Tree
+from clinic.model import Finding
 
 _BY_HURT: Mapping[str, Hurt] = {
     "dist-duplicate": package_files.duplicates,
@@ -21,6 +22,18 @@ _BY_HURT: Mapping[str, Hurt] = {
     "script-stale": scripts.stale,
     "launcher-stale": scripts.stale_launchers,
 }
+
+
+_SPELLING = frozenset(
+    {"cfg-key-case", "cfg-line-ends", "cfg-include-odd", "cfg-duplicate-key", "cfg-home-decoy", "cfg-second"}
+)
+
+
+def makes_cfg_untrue(finding: Finding) -> bool:
+    """Whether pyvenv.cfg is not true because of it, be it only advice: the checklist fails, so `heal` acts on it."""
+    if finding.code.startswith("venv-"):
+        return finding.severity != "advice"
+    return finding.code.startswith("cfg-") and finding.code not in _SPELLING
 
 
 def distributions(code: str, facts: Facts) -> tuple[str, ...]:

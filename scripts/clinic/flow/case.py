@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import plan
+from clinic.checks.concerned import makes_cfg_untrue
 from clinic.errors import ClinicError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
@@ -117,11 +118,12 @@ class Case:
         return [f for f in findings if f.code in COSTS_NOTHING and f.code not in self.wish.skip]
 
     def chosen(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """The damages to cure: what makes it sick, or what was named by hand."""
+        """The damages to cure: what makes it sick or fails the checklist, or what was named by hand."""
         return tuple(
             finding
             for finding in findings
-            if not self.wish.spares(finding.code) and (self.wish.only or finding.severity != "advice")
+            if not self.wish.spares(finding.code)
+            and (self.wish.only or finding.severity != "advice" or makes_cfg_untrue(finding))
         )
 
     def _tell_what_came_along(self, remedy: str, result: Result) -> None:

@@ -159,7 +159,7 @@ def _options(before: Tree) -> Iterator[str]:
 def _done(told: Tree) -> Iterator[str]:
     for receipt in told["data"].get("receipts", []):
         outcome = _OUTCOMES.get(receipt["outcome"], receipt["outcome"])
-        yield f"- {code('invoke ' + receipt['remedy'])}: {outcome}, in {words.seconds(receipt['seconds'])}"
+        yield f"- {code(receipt['remedy'])}: {outcome}, in {words.seconds(receipt['seconds'])}"
         yield from (f"  - changed {code(path)}" for path in receipt["changed"])
         if receipt["stash"]:
             yield f"  - the old state is in {code(receipt['stash'])}"
