@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.windows.machine import Machine
 from tests.windows.wine import Said, text_of
@@ -20,10 +19,10 @@ class Hand:
         script = machine.wine.inside(machine.suite / "tests" / "windows" / "hand.py")
         self._program = machine.wine.open(machine.tools, "-X", "utf8", "-u", script, cwd=machine.suite)
 
-    def __enter__(self) -> Hand:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for stream in (self._program.stdin, self._program.stdout, self._program.stderr):
             if stream:
                 stream.close()
