@@ -7,6 +7,7 @@ and what the launcher makes of them are those that were measured there.
 from __future__ import annotations
 
 import codecs
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from clinic.checks import examine
+from clinic.facts import Silence
 from clinic.observe import observe
+from clinic.observe.base import Search
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there it is asked, not worked out")
 
@@ -133,3 +136,16 @@ def test_the_version_comes_from_tags_and_from_the_launcher(venv: Path) -> None:
     facts = observe(venv)
     assert facts.tree is not None
     assert (str(facts.flavour), facts.tree.patch, facts.tree.platform) == ("3.13", (3, 13, 2), "windows")
+
+
+def test_without_packages_the_launcher_alone_tells_the_version(venv: Path) -> None:
+    shutil.rmtree(venv / "Lib" / "site-packages" / "orjson")
+    assert str(observe(venv).flavour) == "3.13"
+
+
+def test_a_launcher_is_never_asked_for_its_own_base(venv: Path) -> None:
+    facts = observe(venv)
+    assert facts.tree is not None
+    run = pytest.fail
+    answer = Search(venv, facts.tree, facts.flavour, run).identify(venv / "Scripts" / "python.exe")
+    assert isinstance(answer, Silence)

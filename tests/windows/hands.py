@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.windows.machine import Machine
 from tests.windows.wine import Said, text_of
@@ -19,7 +19,7 @@ class Hand:
         script = machine.wine.inside(machine.suite / "tests" / "windows" / "hand.py")
         self._program = machine.wine.open(machine.tools, "-X", "utf8", "-u", script, cwd=machine.suite)
 
-    def __enter__(self) -> Hand:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

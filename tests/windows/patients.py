@@ -24,7 +24,8 @@ ASK = """
 import os, sys
 here = os.path.samefile(sys.prefix, sys.argv[1])
 own = os.path.normcase(os.path.realpath(sys.argv[1])) + os.sep
-alien = [p for p in sys.path if p.endswith("site-packages") and not os.path.normcase(os.path.realpath(p)).startswith(own)]
+real = [os.path.normcase(os.path.realpath(p)) for p in sys.path if p.endswith("site-packages")]
+alien = [p for p in real if not p.startswith(own)]
 print("itself" if here else "stranger", "leaks" if alien else "tight")
 """
 

@@ -126,7 +126,7 @@ def _script_of_elsewhere(patient: Patient) -> None:
     launcher(patient.venv / "Scripts" / "marker.exe", "D:\\old\\env\\Scripts\\python.exe")
     info = patient.venv / "Lib" / "site-packages" / f"{MARKER}-1.0.dist-info"
     with (info / "RECORD").open("a", encoding="utf-8") as record:
-        record.write("../../Scripts/marker.exe,,\n")
+        record.write("../../Scripts/marker.exe,sha256=whatever,1\n")
 
 
 def launcher(path: Path, interpreter: str) -> None:
