@@ -17,6 +17,7 @@ from clinic.model import Diagnosis
 from clinic.settings import Settings
 
 if TYPE_CHECKING:
+    from clinic.observe import Answer
     from clinic.records import Records
 
 
@@ -58,8 +59,12 @@ class Patient:
         base: Path | None = None,
         deep: bool = False,
         say: Callable[[int, int], object] = lambda _done, _all: None,
+        later: list[Answer] | None = None,
     ) -> Facts:
-        """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done."""
+        """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done.
+
+        With `later`, its python is not waited for (see `observe`).
+        """
         from clinic.anatomy import lock
         from clinic.observe import observe
 
@@ -72,6 +77,7 @@ class Patient:
             wants_system_site=self._wants_system_site(),
             deep=deep,
             say=say,
+            later=later,
         )
 
     def _wants_system_site(self) -> bool | None:

@@ -19,6 +19,9 @@ from clinic.observe.base import Search, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
+Answer = Callable[[], Self | Silence | None]
+"""Waits for what an environment's python says of itself."""
+
 
 def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     venv: Path,
@@ -30,12 +33,14 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     run: interpreters.Runner = proc.run,
     deep: bool = False,
     say: Callable[[int, int], object] = lambda _done, _all: None,
+    later: list[Answer] | None = None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
     it is to try, `locked` tells which distributions an environment of its flavour must hold. With `deep`, every file
-    is compared with its RECORD, and `say` is told how many are done. Never raises for what it finds.
+    is compared with its RECORD, and `say` is told how many are done. Where there is `later`, its python is
+    not waited for: what waits for its answer is put there, and `me` is None. Never raises for what it finds.
     """
     from clinic.observe.packages import read_packages  # a glance need not pay for it
 
@@ -49,6 +54,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     cfg = grammar.parse(file.raw) if file.raw else None
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
+    if later is not None:
+        later.append(me)
     cached = _ask_bytecode(hunt, file, cfg) if deep else tuple
     packages = read_packages(venv, tree, hunt.flavour, deep=deep, say=say)
     found = search(hunt, cfg, base)
@@ -66,7 +73,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
-        me=me(),
+        me=me() if later is None else None,
         packages=replace(packages, bytecode=cached()),
         wants_system_site=wants_system_site,
         now=time.time(),
@@ -84,9 +91,7 @@ def glance(venv: Path) -> Facts:
     return Facts(venv, root.kind, root.target, cfg=file, tree=tree, flavour=flavour_of(tree), now=time.time())
 
 
-def _ask(
-    hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]
-) -> Callable[[], Self | Silence | None]:
+def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]) -> Answer:
     """Start asking; what is returned waits for the answer."""
     if hunt.tree.platform != layout.here():
         return lambda: None
