@@ -23,7 +23,7 @@ def test_it_imports_the_standard_library_only() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert named <= {"sys", "os", "json", "time", "sysconfig"}
+    assert named <= {"sys", "os", "json", "time", "sysconfig", "io", "runpy"}
 
 
 def test_its_syntax_is_that_of_old_pythons() -> None:
@@ -69,3 +69,19 @@ def test_the_version_text_has_its_level() -> None:
     assert probe._level((3, 15, 0, "beta", 2)) == "b2"
     assert probe._level((3, 13, 0, "final", 0)) == ""
     assert probe.identity()["version_text"].startswith(".".join(map(str, sys.version_info[:3])))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("print('1.0')", ""),
+        ("import sys; print('1.0', file=sys.stderr); sys.exit(0)", ""),
+        ("import sys; sys.exit(3)", "exit code 3"),
+        ("", "it says nothing"),
+        ("raise RuntimeError('no')", "RuntimeError: no"),
+    ],
+)
+def test_what_a_module_says_to_version(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "versioned_module.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert probe.imports(["-m versioned_module"]) == [["-m versioned_module", said]]

@@ -1,11 +1,12 @@
 """Run BY a python that is being examined: says who it is, as one line of JSON after a mark.
 
 Standard library only, and syntax of Python 3.0 and up: the patient may be old, and its site-packages may be what is
-broken. Called as `python -I -B probe.py [MODULE...]`: the modules named are imported and the failures told. Modules
-that print while they start, or while they are imported, do no harm, because the answer follows a mark.
+broken. Called as `python -I -B probe.py [MODULE...]`: the modules named are imported and the failures told; one named
+as "-m MODULE" is run as `python -m MODULE --version` is. Modules that print while they start, or while they are
+imported, do no harm, because the answer follows a mark.
 """
 
-# ruff: noqa: PTH119, PERF203, BLE001 - runs where pathlib may be what is broken; whatever fails is told
+# ruff: noqa: PTH119, BLE001 - runs where pathlib may be what is broken; whatever fails is told
 import sys
 
 
@@ -60,10 +61,13 @@ def _free_threaded(flags: str) -> bool:
 
 
 def imports(names: "list[str]") -> "list[list[str]]":
-    """Import each module; the error's last line where it fails, an empty text where it does not."""
+    """Import or run each module; the error's last line where it fails, an empty text where it does not."""
     outcome = []
     for name in names:
         try:
+            if name.startswith("-m "):
+                outcome.append([name, version(name[3:])])
+                continue
             __import__(name)
             outcome.append([name, ""])
         except KeyboardInterrupt:
@@ -71,6 +75,25 @@ def imports(names: "list[str]") -> "list[list[str]]":
         except BaseException as error:
             outcome.append([name, type(error).__name__ + ": " + str(error).split("\n")[0]])
     return outcome
+
+
+def version(name: str) -> str:
+    """What is wrong with `-m NAME --version`: an exit code that is not 0, or not a word said."""
+    import io
+    import runpy
+
+    kept, said = (sys.argv, sys.stdout, sys.stderr), io.StringIO()
+    sys.argv, sys.stdout, sys.stderr = [name, "--version"], said, said
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+        code = None
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv, sys.stdout, sys.stderr = kept
+    if code:
+        return "exit code " + str(code)
+    return "" if said.getvalue().strip() else "it says nothing"
 
 
 def main(names: "list[str]") -> None:

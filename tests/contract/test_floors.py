@@ -114,4 +114,6 @@ def test_the_probe_speaks_old_python() -> None:
         "json",
         "time",
         "sysconfig",
+        "io",
+        "runpy",
     }

@@ -267,3 +267,12 @@ def test_sizes_estimates_and_moments() -> None:
     assert [words.size(n) for n in (1, 1536, 20 << 20, 5 << 40)] == ["1 bytes", "1.5 KB", "20 MB", "5120 GB"]
     assert [words.about(n) for n in (0.05, 1.0, 600)] == ["about 50 ms", "about 1 s", "about 10 min 0 s"]
     assert words.moment(float("inf")) == "inf"
+
+
+def test_nothing_is_said_of_lists_that_are_empty() -> None:
+    nothing = {"drift": {"extra": [], "missing": [], "other_version": []}, "carried": [], "left": []}
+    text = shown(Result("rebuild", "planned", 0, {"plan": ["x"], **nothing}))
+    assert not {"drift", "extra", "missing", "other", "carried", "left"} & set(text.replace(":", " ").split())
+    more = Result("rebuild", "planned", 0, {"plan": ["x"], "drift": {"extra": ["y"], "missing": []}})
+    assert "extra" in shown(more)
+    assert "missing" not in shown(more)

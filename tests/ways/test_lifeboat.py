@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from clinic import flow
-from clinic.errors import FailedError
+from clinic.errors import FailedError, RefusedError
 from clinic.remedies import borrow, staging
 from tests.real.patients import fingerprint
 from tests.ways.project import Project
@@ -31,6 +31,7 @@ def test_no_environment_at_all_and_a_second_time(project: Project) -> None:
     assert flow.unblock(project.settings, wheelhouse=str(project.wheelhouse)).data["way"] == "lifeboat"
     manager.stop(project.settings)
     shutil.rmtree(project.wheelhouse)
+    project.wheelhouse.mkdir()
     again = flow.unblock(project.settings, wheelhouse=str(project.wheelhouse))
     assert again.data["way"] == "lifeboat", "what is there already needs no wheels"
     assert not project.venv.exists()
@@ -95,3 +96,11 @@ def test_a_disk_that_objects_to_every_way_is_told(project: Project, monkeypatch:
     assert told.value.code == "nothing-serves"
     assert told.value.message.count("No space left on device (somewhere)") == 2
     assert (project.status().pid, project.status().wanted) == (None, "down")
+
+
+def test_a_wheelhouse_that_is_not_there_is_refused_at_once(project: Project) -> None:
+    for dry_run in (True, False):
+        with pytest.raises(RefusedError) as caught:
+            flow.unblock(project.settings, wheelhouse="/nope", dry_run=dry_run)
+        assert (caught.value.code, caught.value.exit_code) == ("wheelhouse-missing", 2)
+        assert caught.value.hint

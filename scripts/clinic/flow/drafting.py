@@ -15,7 +15,7 @@ from clinic.errors import RefusedError
 from clinic.facts import Facts, Flavour, Interpreter
 from clinic.flow.patient import Patient
 from clinic.remedies import as_installed as was_there
-from clinic.remedies import foreign, proof
+from clinic.remedies import foreign, ground, proof
 from clinic.remedies.fix_cfg import system_site_choice
 from clinic.remedies.install import Source
 from clinic.remedies.rebuild import Draft
@@ -124,12 +124,7 @@ def requirements(settings: Settings, wish: Wish) -> Path:
             " could tell whether what is installed is what was meant. Nothing was touched.",
             "compile it with hashes: nox -s lock; or take the risk: invoke rebuild --no-hashes",
         )
-    if wish.wheelhouse and not wish.wheelhouse.is_dir():
-        raise RefusedError(
-            "wheelhouse-missing",
-            f"--wheelhouse {wish.wheelhouse}: there is no such folder. Nothing was touched.",
-            "nox -s wheelhouse fills one from the lock",
-        )
+    ground.wheelhouse(wish.wheelhouse)
     return path
 
 

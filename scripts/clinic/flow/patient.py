@@ -17,6 +17,7 @@ from clinic.model import Diagnosis
 from clinic.settings import Settings
 
 if TYPE_CHECKING:
+    from clinic.observe import Whole
     from clinic.records import Records
 
 
@@ -58,8 +59,12 @@ class Patient:
         base: Path | None = None,
         deep: bool = False,
         say: Callable[[int, int], object] = lambda _done, _all: None,
+        later: list[Whole] | None = None,
     ) -> Facts:
-        """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done."""
+        """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done.
+
+        With `later`, its python is not waited for (see `observe`).
+        """
         from clinic.anatomy import lock
         from clinic.observe import observe
 
@@ -74,6 +79,7 @@ class Patient:
             deep=deep,
             environ=os.environ,
             say=say,
+            later=later,
         )
 
     @property

@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clinic import fs, interpreters
+from clinic import fs
 from clinic.anatomy import layout
 from clinic.anatomy.there import is_folder
 from clinic.errors import ClinicError, FailedError
-from clinic.facts import Facts, Self
+from clinic.facts import Facts
 from clinic.flow import drafting, holding
 from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import damage, locked, told
 from clinic.model import Diagnosis, Receipt, Result
-from clinic.observe import observe
+from clinic.observe import Whole, observe
 from clinic.remedies import ground, staging
 from clinic.remedies import rebuild as remedy
 from clinic.remedies.rebuild import Built, Draft, Shown
@@ -88,9 +88,12 @@ class _Run:
         who = patient(self.settings, self.venv)
         ground.refuse_unsafe(who.venv, self.settings, own=who.own, yes=self.wish.yes)
         with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
-            case = self._decided(who, path)
+            case, whole = self._decided(who, path)
             held = holding.told_or_refused(self.settings, case.who.venv)
-            before = _in_background(lambda: judge(case.who, _with_imports(case.who, case.facts)))
+
+            def before() -> Diagnosis:
+                return judge(case.who, whole())
+
             if dry_run:
                 return _planned(case, before(), held)
             for left in staging.leftovers(case.who.venv, who.records.folder):
@@ -101,16 +104,17 @@ class _Run:
             finally:
                 staging.discard(place.folder)
 
-    def _decided(self, who: Patient, path: Path) -> Case:
-        """Look, choose the interpreter; a first environment is named for it."""
+    def _decided(self, who: Patient, path: Path) -> tuple[Case, Whole]:
+        """Look, choose the interpreter; a first environment is named for it. What its python says is not waited for."""
         self.shown.step("Looking at what is there")
-        facts = who.look(imports=False)
+        later: list[Whole] = []
+        facts = who.look(later=later)
         choice = drafting.choose(self.settings, facts, self.wish.python, who.known.base)
         free = self.venv is None and self.settings.environment.path is None
         if free and layout.locate(self.settings.root, None) is None:
             who = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
-            facts = who.look(imports=False)
-        return Case(who, facts, choice, path, self.wish)
+            facts = who.look(later=later)
+        return Case(who, facts, choice, path, self.wish), later[-1] if later else lambda: facts
 
     def _done(
         self, case: Case, place: staging.Staging, before: Callable[[], Diagnosis], notes: tuple[str, ...]
@@ -120,10 +124,11 @@ class _Run:
         draft = drafting.draft(case, chosen)
         self.ready()
         built = remedy.build(draft, place, self.shown)
+        was = before()  # not later: Windows moves no folder that a python runs from
         receipt, after = self._swapped(case, draft, built)
         removed = remedy.forget_older(who.records, who.venv, receipt.id)
         data = {
-            "before": as_data(before()),
+            "before": as_data(was),
             "after": as_data(after),
             "receipts": [receipt],
             **_story(choice, chosen, built, receipt),
@@ -193,22 +198,6 @@ def _must_be_well(after: Diagnosis) -> None:
         raise FailedError(
             "not-proved", f"The new environment did not hold at its place: {against[0].evidence[0]}.", "invoke diagnose"
         )
-
-
-def _with_imports(who: Patient, facts: Facts) -> Facts:
-    if not (isinstance(facts.me, Self) and facts.me.is_itself and who.imports):
-        return facts
-    return replace(facts, me=interpreters.ask(layout.python_in(who.venv), who.venv, who.imports))
-
-
-def _in_background(work: Callable[[], Diagnosis]) -> Callable[[], Diagnosis]:
-    """Start; what is returned waits for the outcome."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return future.result
 
 
 def _story(choice: Choice, chosen: Packages, built: Built, receipt: Receipt) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from clinic.flow.handover import released
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
 from clinic.model import Diagnosis, Finding, Receipt, Result
+from clinic.remedies import ground, staging
 from clinic.remedies import reinstall as remedy
-from clinic.remedies import staging
 from clinic.remedies.install import Source
 from clinic.remedies.prescribe import Prescription, prescribe, sources
 from clinic.report.progress import Steps
@@ -37,7 +37,7 @@ def reinstall(
 
     Raises RefusedError before anything is touched, FailedError after everything was put back.
     """
-    house = Path(wheelhouse).expanduser().absolute() if wheelhouse is not None else None
+    house = ground.wheelhouse(wheelhouse)
     who = patient(settings, venv)
     with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
         return _Run(who, house, progress or Steps()).perform(only, told(recovered), dry_run=dry_run)

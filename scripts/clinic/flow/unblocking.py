@@ -16,7 +16,7 @@ from clinic.errors import FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
 from clinic.model import Action, Result
-from clinic.remedies import borrow, lifeboat, stopgap
+from clinic.remedies import borrow, ground, lifeboat, stopgap
 from clinic.remedies.stopgap import Stopgap
 from clinic.report.progress import Steps
 from clinic.settings import Settings
@@ -66,9 +66,9 @@ def unblock(  # noqa: PLR0913 - the flags of the command
         return _reverted(settings, now, dry_run=dry_run)
     if now.state == "running":
         return _told(now, "unchanged", (), now.stopgap or "")
+    house = ground.wheelhouse(wheelhouse)
     shown.step("Looking at the environment")
     facts = who.look(imports=False)
-    house = Path(wheelhouse).expanduser().absolute() if wheelhouse else None
     ways = _ways(who, facts, shown, house)
     if system.wanted:
         ways = [(stopgap.SYSTEM, lambda: _system(who, facts, shown, house, overrule=system.overrule))]

@@ -18,6 +18,10 @@ from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
 
+Answer = Callable[[], Self | Silence | None]
+Whole = Callable[[], Facts]
+"""Waits for what an environment's python says of itself."""
+
 
 def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     venv: Path,
@@ -31,13 +35,15 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     deep: bool = False,
     environ: Mapping[str, str] | None = None,
     say: Callable[[int, int], object] = lambda _done, _all: None,
+    later: list[Whole] | None = None,
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
     Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
     it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
     say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
-    `say` is told how many are done. Never raises for what it finds.
+    `say` is told how many are done. Where there is `later`, its python is not waited for: what waits for its answer and
+    gives the whole is put there, and `me` is None. Never raises for what it finds.
     """
     # A glance need not pay for these.
     from clinic.observe import hooks
@@ -63,9 +69,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     found = search(hunt, cfg, base, known.base)
     home = home_of(cfg, hunt, found.base) if cfg else None
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
-    pins, who, now = locked(flavour) if locked else (), me(), time.time()
-    was_run = who is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
-    return Facts(
+    pins, now = locked(flavour) if locked else (), time.time()
+    facts = Facts(
         venv=venv,
         root=root.kind,
         target=root.target,
@@ -80,17 +85,30 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         home=home,
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=is_here(tree.recorded_path, venv),
-        me=who,
-        hooks=hooks.culprits(hunt, who) if was_run else hooks.pipes(tree),
-        base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if was_run else "",
+        hooks=hooks.pipes(tree),
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         places=read_places(venv, tree, packages),
-        escape=escape_of(tree, who, found.base, pins, known, now),
         wants_system_site=wants_system_site,
         disk=disk_of(venv),
         variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )
+
+    def whole() -> Facts:
+        who = me()
+        can_run = who is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
+        return replace(
+            facts,
+            me=who,
+            hooks=hooks.culprits(hunt, who) if can_run else facts.hooks,
+            base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if can_run else "",
+            escape=escape_of(tree, who, found.base, pins, known, now),
+        )
+
+    if later is None:
+        return whole()
+    later.append(whole)
+    return facts
 
 
 def glance(venv: Path) -> Facts:
@@ -104,9 +122,7 @@ def glance(venv: Path) -> Facts:
     return Facts(venv, root.kind, root.target, cfg=file, tree=tree, flavour=flavour_of(tree), now=time.time())
 
 
-def _ask(
-    hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]
-) -> Callable[[], Self | Silence | None]:
+def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]) -> Answer:
     """Start asking; what is returned waits for the answer."""
     if hunt.tree.platform != layout.here():
         return lambda: None

@@ -12,6 +12,18 @@ from clinic.errors import RefusedError
 from clinic.settings import Settings
 
 
+def wheelhouse(given: str | Path | None) -> Path | None:
+    """The folder that --wheelhouse names, if it names one. Raises RefusedError where there is none."""
+    path = Path(given).expanduser().absolute() if given is not None else None
+    if path and not is_folder(path):
+        raise RefusedError(
+            "wheelhouse-missing",
+            f"--wheelhouse {path}: there is no such folder. Nothing was touched.",
+            "nox -s wheelhouse fills one from the lock",
+        )
+    return path
+
+
 def refuse_unsafe(venv: Path, settings: Settings, *, own: bool, yes: bool) -> None:
     """Raise RefusedError where replacing what is at `venv` could harm what is no environment.
 

@@ -1,14 +1,14 @@
 """Proving a new environment before it replaces the old one: identity, distributions, files, imports, the server.
 
 Two things are waited for at once: its python imports what the service imports (and so compiles it: the first boot
-after the swap is a warm one), while every file is read and compared with RECORD.
+after the swap is a warm one) and runs its `--version`, while every file is read and compared with RECORD.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from clinic.anatomy.there import exists
 from clinic.facts import Interpreter, Self, Silence
 
 VERSION_SECONDS = 30.0
+_RUN = "-m "  # leads the name of a module that the probe is to run (see `clinic.probe`)
 
 
 ALTERED = "is not what its RECORD says"
@@ -56,7 +57,8 @@ def identity(root: Path, base: Interpreter, modules: Sequence[str] = ()) -> tupl
         return [f"its python says that its prefix is {who.prefix}"], me
     if (who.version, who.flavour) != (base.version, base.flavour):
         return [f"its python says that it is {who.dotted}, its base is {base.dotted}"], me
-    return [f"import {name} fails: {error}" for name, error in me.imports if error], me
+    failed = [f"import {name} fails: {error}" for name, error in me.imports if error and not name.startswith(_RUN)]
+    return failed, me
 
 
 def site_packages(root: Path, base: Interpreter) -> Path:
@@ -72,16 +74,23 @@ def prove(root: Path, expected: Expected, segment: str, *, skip: Sequence[Path] 
     `skip` are files that are somebody's own: what they say is not for us to judge, and they may be large.
     """
     site = site_packages(root, expected.base)
-    with ThreadPoolExecutor(3) as pool:
-        starts: list[Future[list[str]]] = [
-            pool.submit(lambda: identity(root, expected.base, expected.imports)[0]),
-            pool.submit(lambda: _compiled(root, site, expected.likely) or version_of(root, site, expected.module)),
-        ]
+    with ThreadPoolExecutor(2) as pool:
+        python = pool.submit(_started, root, site, expected)
+        pool.submit(_compiled, root, site, expected.likely)
         reading = read_all(root, site, segment, frozenset(os.fspath(root / path) for path in skip))
-        objections = [*missing(site, expected.distributions), *reading.objections]
-        for start in starts:
-            objections += start.result()
+        objections = [*missing(site, expected.distributions), *reading.objections, *python.result()]
     return objections, reading
+
+
+def _started(root: Path, site: Path, expected: Expected) -> list[str]:
+    """Identity, imports and the service's `--version` in one process: to start another costs what it runs again.
+
+    Against a version that was not told there, only a process of its own is a witness.
+    """
+    run = _RUN + expected.module if expected.module and _is_installed(site, expected.module) else ""
+    objections, me = identity(root, expected.base, [*expected.imports, *([run] if run else [])])
+    told = dict(me.imports) if run and isinstance(me, Self) else {}
+    return [*objections, *(version_of(root, expected.module) if expected.module and told.get(run) else ())]
 
 
 def imported_before(site: Path) -> tuple[str, ...]:
@@ -106,7 +115,7 @@ _LIKELY = 600
 """A service imports fewer; where there are more, somebody compiled everything, and it tells nothing."""
 
 
-def _compiled(root: Path, site: Path, likely: Sequence[str]) -> list[str]:
+def _compiled(root: Path, site: Path, likely: Sequence[str]) -> None:
     """Compile from the end what the import compiles from the start: they meet, and the wait is halved (measured).
 
     What it misses or can't compile is the import's business, so nothing of it is an objection.
@@ -118,14 +127,16 @@ def _compiled(root: Path, site: Path, likely: Sequence[str]) -> list[str]:
             listed.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
             python = layout.python_in(root, layout.here())
             proc.run([python, "-I", "-m", "compileall", "-qq", "-i", listed], timeout=VERSION_SECONDS)
-    return []
 
 
-def version_of(root: Path, site: Path, module: str | None) -> list[str]:
-    """Run `-m MODULE --version`, where the module is an installed one: a module of the project might just start."""
-    top = (module or "").split(".")[0]
-    if not module or not (exists(site / top) or exists(site / f"{top}.py")):
-        return []
+def _is_installed(site: Path, module: str) -> bool:
+    """Whether `--version` may be tried: a module of the project might just start."""
+    top = module.split(".", maxsplit=1)[0]
+    return exists(site / top) or exists(site / f"{top}.py")
+
+
+def version_of(root: Path, module: str) -> list[str]:
+    """Why `-m MODULE --version` fails; nothing where it does not."""
     python = layout.python_in(root, layout.here())
     done = proc.run([python, "-I", "-m", module, "--version"], timeout=VERSION_SECONDS)
     if done.ok and (done.stdout or done.stderr).strip():

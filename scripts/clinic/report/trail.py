@@ -68,7 +68,7 @@ def view(page: Page, told: Tree) -> None:
 
 def rest(page: Page, data: Tree, shown: Collection[str]) -> None:
     """Show the keys that a view does not know; a newer command may tell more than it did."""
-    more = {key: each for key, each in data.items() if key not in shown and each not in (None, [], {}, "")}
+    more = {key: each for key, each in data.items() if key not in shown and not _blank(each)}
     if more:
         page.blank()
         value(page, more, indent=2)
@@ -81,7 +81,7 @@ def value(page: Page, told: Any, *, indent: int) -> None:
             [[(_label(key), "dim"), scalar(key, each)] for key, each in told.items() if _flat(each)], indent=indent
         )
         for key, each in told.items():
-            if not _flat(each):
+            if not _flat(each) and not _blank(each):
                 page.line((f"{_label(key)}:", "dim"), indent=indent)
                 value(page, each, indent=indent + 2)
     elif isinstance(told, list):
@@ -89,6 +89,12 @@ def value(page: Page, told: Any, *, indent: int) -> None:
             page.line("- ", summary(each) if isinstance(each, dict) else scalar("", each), indent=indent, hang=2)
     else:
         page.verbatim(str(told), indent=indent)
+
+
+def _blank(each: Any) -> bool:
+    """Whether there is nothing to show, however deep: a heading above nothing tells nothing."""
+    nested = list(each.values()) if isinstance(each, dict) else each
+    return all(map(_blank, nested)) if isinstance(nested, list) else each is None or each == ""
 
 
 def _flat(each: Any) -> bool:
