@@ -95,6 +95,6 @@ def test_a_half_deleted_environment_is_told_with_all_that_is_gone(ward: Ward) ->
     wounded = fingerprint(patient.venv)
     code, look = ward.hand.command(patient.project, "diagnose")
     assert (code, look["data"]["verdict"]) == (1, "broken")
-    assert "cfg-missing" in codes(look["data"])
-    assert (codes(look["data"]), [o["id"] for o in look["data"]["options"] if o["recommended"]]) == ([], [])
+    assert codes(look["data"]) == ["cfg-missing", "site-packages-empty"]
+    assert [option["id"] for option in look["data"]["options"] if option["recommended"]] == ["rebuild"]
     assert fingerprint(patient.venv) == wounded
