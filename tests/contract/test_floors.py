@@ -111,4 +111,5 @@ def test_the_probe_speaks_old_python() -> None:
         "json",
         "time",
         "sysconfig",
+        "site",
     }

@@ -59,6 +59,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     flavour = hunt.flavour or (found.base.flavour if found.base else None)
     answer = me()
     was_run = answer is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
+    stumbles = hooks.culprits(hunt, answer) if was_run else hooks.pipes(tree)
     return Facts(
         venv=venv,
         root=root.kind,
@@ -72,7 +73,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         named=named_in(cfg, found.base) if cfg and tree.platform == layout.here() else (),
         recorded_is_here=_is_here(tree.recorded_path, venv),
         me=answer,
-        hooks=hooks.culprits(hunt, answer) if was_run else hooks.pipes(tree),
+        bare=hooks.without(hunt, answer, stumbles, packages.path_files),
+        hooks=stumbles,
         base_fails=hooks.base_that_fails(hunt, answer, cfg.first("home") if cfg else None) if was_run else "",
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         wants_system_site=wants_system_site,
