@@ -23,7 +23,7 @@ def test_it_imports_the_standard_library_only() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert named <= {"sys", "os", "json", "time", "sysconfig", "io", "runpy"}
+    assert named <= {"sys", "os", "json", "time", "sysconfig", "io", "runpy", "site"}
 
 
 def test_its_syntax_is_that_of_old_pythons() -> None:

@@ -326,6 +326,8 @@ class Facts:
     """Whether the path that its scripts record is this environment, by whatever spelling."""
     me: Self | Silence | None = None
     """None where it was not asked: another platform's environment, or nothing there to ask."""
+    bare: Self | Silence | None = None
+    """What it says where its start-up files are left out; asked where they are why it does not start."""
     hooks: tuple[Hook, ...] = ()
     """Start-up files that raise, end the interpreter or keep it waiting."""
     variables: tuple[Variable, ...] = ()

@@ -121,7 +121,7 @@ def remove(path: Path) -> None:
     """Remove a file, a link (never what it points to) or a folder with all in it; nothing there is fine."""
     if path.is_dir() and not path.is_symlink():
         _rmtree(path)
-    else:
+    elif exists(path):  # a read-only file system refuses to remove even what is not there
         path.unlink(missing_ok=True)
 
 

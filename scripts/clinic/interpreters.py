@@ -54,13 +54,16 @@ def ask(
     *,
     run: Runner = proc.run,
     bytecode: bool = False,
+    bare: bool = False,
 ) -> Self | Silence:
     """Ask an environment's python who it is, site-packages and all, and what it can import of `modules`.
 
     A look leaves nothing behind; with `bytecode` what is imported is also compiled, for a new environment's first boot.
+    With `bare`, its `.pth` files and sitecustomize are left out of its start.
     """
     limit = IMPORT_SECONDS if modules else LOOK_SECONDS
-    done = run([executable, "-I", *([] if bytecode else ["-B"]), PROBE, *modules], timeout=limit)
+    flags = [*([] if bytecode else ["-B"]), *(["-S"] if bare else [])]
+    done = run([executable, "-I", *flags, PROBE, *([probe.BARE] if bare else []), *modules], timeout=limit)
     told = answers(done.stdout)
     interpreter = _identity(told, executable)
     if interpreter is None:

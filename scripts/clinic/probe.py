@@ -96,11 +96,28 @@ def version(name: str) -> str:
     return "" if said.getvalue().strip() else "it says nothing"
 
 
+def _start_without_files() -> None:
+    """What `-S` left out, less every file of the environment: then only pyvenv.cfg says who this is."""
+    import site
+
+    def nothing(*_: "object") -> None:
+        pass
+
+    vars(site).update(addpackage=nothing, execsitecustomize=nothing, execusercustomize=nothing)
+    site.main()
+
+
+BARE = "--without-start-up-files"
+
+
 def main(names: "list[str]") -> None:
     """Identity first, and flushed, so that an import that kills the process does not take it along."""
     import json
     import time
 
+    if names[:1] == [BARE]:
+        names = names[1:]
+        _start_without_files()
     _say(json.dumps({"identity": identity()}))
     if names:
         started = time.time()

@@ -116,4 +116,5 @@ def test_the_probe_speaks_old_python() -> None:
         "sysconfig",
         "io",
         "runpy",
+        "site",
     }

@@ -103,3 +103,17 @@ def test_the_commands_of_a_whole_visit(ward: Ward, project: Project, name: str) 
     assert commands.command("fix-cfg")[1]["outcome"] == "unchanged"
     assert commands.command("undo")[0] == 0
     assert fingerprint(patient.venv) == wounded
+
+
+@pytest.mark.parametrize("creator", creators(), ids=str)
+def test_a_choice_that_was_flipped_since_the_last_good_state(ward: Ward, project: Project, creator: Creator) -> None:
+    """Nothing in the file itself tells that it is wrong: the snapshot does."""
+    patient = ward.patient(creator, bases()[-1])
+    settings = around(project, patient).settings
+    assert flow.snapshot(settings).exit_code == 0
+    patient.set("include-system-site-packages", "true")
+    found = [(finding.code, finding.severity) for finding in flow.diagnose(settings).data["findings"]]
+    assert found == [("cfg-include-flipped", "degraded")]
+    assert summary(flow.fix_cfg(settings)) == ("cured", 0)
+    assert "include-system-site-packages = false" in patient.lines
+    assert codes(flow.diagnose(settings).data) == []

@@ -102,10 +102,10 @@ def test_a_record_and_metadata_without_end_are_cut(packed: PackedWard, patient: 
     told = settings_around(tmp_path, patient, packed.stock(patient.base))
     for path in (_info(patient) / "METADATA", _info(patient, "alpha-1.5") / "RECORD"):
         with path.open("ab") as stream:
-            stream.truncate(2 * 1024**3)
+            stream.truncate(512 * 1024**2)
     started = time.perf_counter()
     assert "dist-files-altered" in codes(looked(told, deep=False))
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 30
 
 
 ESCAPES = "\x1b[31mred\x1b]0;owned\x07\u202e"

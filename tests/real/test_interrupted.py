@@ -13,7 +13,7 @@ from clinic.errors import RefusedError
 from tests.conftest import ROOT
 from tests.real.conftest import Ward
 from tests.real.creators import VENV, bases
-from tests.real.patients import fingerprint
+from tests.real.patients import MARKER, fingerprint
 from tests.real.visits import Project, around, codes, hurt, summary, without_cfg
 from tests.real.wounds import by_name
 
@@ -79,15 +79,28 @@ def _lasting(found: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ..
 
 
 def test_what_does_not_hold_is_put_back(ward: Ward, project: Project) -> None:
-    """Without pyvenv.cfg it starts as its base and never meets its own sitecustomize, which kills it."""
+    """Machine code that does not load speaks against the base that the new file names."""
     patient = hurt(ward, by_name("missing"), bases()[-1], VENV)
     site = next((patient.venv / "lib").glob("python*/site-packages"))
-    (site / "sitecustomize.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
+    text = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
+    (site / f"{MARKER}.py").write_text(text, encoding="utf-8")
     wounded = fingerprint(patient.venv)
     result = flow.fix_cfg(around(project, patient).settings)
     assert summary(result) == ("failed", 1)
     assert fingerprint(patient.venv) == wounded
     assert [receipt.outcome for receipt in result.data["receipts"]] == ["restored"]
+
+
+def test_what_is_hidden_by_the_lost_file_does_not_speak_against_the_new_one(ward: Ward, project: Project) -> None:
+    """Without pyvenv.cfg it starts as its base and never meets its own sitecustomize, which kills it."""
+    for base in bases():
+        patient = hurt(ward, by_name("missing"), base, VENV)
+        site = next((patient.venv / "lib").glob("python*/site-packages"))
+        (site / "sitecustomize.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
+        result = flow.fix_cfg(around(project, patient).settings)
+        assert summary(result) == ("sick", 1)
+        assert codes(result.data["after"]) == ["sitecustomize-failing"]
+        assert [receipt.outcome for receipt in result.data["receipts"]] == ["done"]
 
 
 def test_a_base_of_another_version_is_refused(ward: Ward, project: Project) -> None:

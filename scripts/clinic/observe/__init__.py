@@ -97,10 +97,12 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     def whole() -> Facts:
         who = me()
         can_run = who is not None and not _why_not(hunt, file, cfg, layout.python_in(venv, tree.platform))
+        stumbles = hooks.culprits(hunt, who) if can_run else facts.hooks
         return replace(
             facts,
             me=who,
-            hooks=hooks.culprits(hunt, who) if can_run else facts.hooks,
+            bare=hooks.without(hunt, who, stumbles, packages.path_files),
+            hooks=stumbles,
             base_fails=hooks.base_that_fails(hunt, who, cfg.first("home") if cfg else None) if can_run else "",
             escape=escape_of(tree, who, found.base, pins, known, now),
         )

@@ -16,6 +16,7 @@ from clinic.anatomy import distinfo, layout
 from clinic.anatomy.there import exists, is_file, is_folder, names_in
 from clinic.facts import Hook, Self, Silence, Tree
 from clinic.observe.base import Search
+from clinic.package_facts import PathFile
 
 PROBE = Path(probe_hook.__file__)
 SECONDS = 5.0
@@ -44,6 +45,16 @@ def culprits(hunt: Search, me: Self | Silence | None) -> tuple[Hook, ...]:
     with ThreadPoolExecutor(4) as pool:
         hooks = pool.map(lambda name: _tried(hunt, site, name), names)
         return tuple(hook for hook in hooks if hook and hook.path.is_relative_to(site))
+
+
+def without(
+    hunt: Search, me: Self | Silence | None, stumbles: tuple[Hook, ...], path_files: tuple[PathFile, ...]
+) -> Self | Silence | None:
+    """What a python that its start-up files keep from starting says without them."""
+    undecodable = any(each.problem == "undecodable" for each in path_files)
+    if not isinstance(me, Silence) or not (stumbles or undecodable):
+        return None
+    return interpreters.ask(_python(hunt), hunt.venv, run=hunt.run, bare=True)
 
 
 def _suspects(me: Self | Silence, site: Path) -> Iterator[str]:

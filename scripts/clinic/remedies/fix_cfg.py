@@ -169,23 +169,18 @@ def write(plan: Draft, change: Transaction) -> None:
 
 def unproved(after: Facts, base: Interpreter, packages_hurt: Callable[[], bool]) -> str:
     """Why the environment's own python does not confirm the new file; empty where it does."""
-    me = after.me
+    # Files that keep it from starting are another damage: without them it must say who it is.
+    me = after.bare or after.me
     if me is None:
         return "the environment's python can't be run on this platform, so nothing proves the new file"
     if isinstance(me, Silence):
-        return "" if _stumbles_later(after) else f"its python does not start: {me.reason}"
+        return f"its python does not start: {me.reason}"
     if not me.is_itself:
         return f"its python says that its prefix is {me.interpreter.prefix}"
     if me.interpreter.flavour != base.flavour or me.interpreter.version != base.version:
         return f"its python says that it is {me.interpreter.dotted}, the base is {base.dotted}"
     alien = _alien_import(me)
     return "" if alien and packages_hurt() else alien
-
-
-def _stumbles_later(after: Facts) -> bool:
-    """Whether it is the environment's own start-up files that end its python: those of its base it would not run."""
-    undecodable = any(each.problem == "undecodable" for each in after.packages.path_files) if after.packages else False
-    return bool(after.hooks) or undecodable
 
 
 _MACHINE_CODE = re.compile(r"ImportError: (?:dlopen\(|DLL load failed|\S.*\.so\S*: )")
