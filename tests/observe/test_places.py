@@ -17,6 +17,7 @@ from clinic.flow.rescripting import rescript
 from clinic.observe import observe
 from clinic.observe.places import line_limit
 from clinic.settings import Settings, load
+from tests.anatomy.test_program import pe
 from tests.anatomy.test_shebang_writer import launcher
 from tests.real.creators import VENV, bases
 
@@ -67,7 +68,7 @@ def windows(tmp_path: Path) -> Path:
     info = site / "tool-1.0.dist-info"
     info.mkdir(parents=True)
     scripts.mkdir()
-    (scripts / "python.exe").write_bytes(b"MZ")
+    (scripts / "python.exe").write_bytes(pe())
     bat = '@for %%i in ("D:\\bridge\\env") do @set "VIRTUAL_ENV=%%~fi"\r\n'
     (scripts / "activate.bat").write_text(bat, encoding="utf-8")
     (root / "pyvenv.cfg").write_text(

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from clinic import interpreters
 from clinic.flow.look import diagnose
 from clinic.flow.reinstalling import reinstall
+from clinic.flow.rescripting import rescript
 from clinic.report import show
 from tests.real.creators import VENV, bases, uv
 from tests.real.packed import PackedWard, looked, remove, settings_around, site_of
@@ -56,7 +58,7 @@ PIPES: dict[str, tuple[Hurt, list[str]]] = {
     "direct_url": (lambda patient: _pipe(_info(patient) / "direct_url.json"), []),
     "module": (lambda patient: _pipe(site_of(patient) / "native" / "__init__.py"), ["dist-files-missing"]),
     "script": (lambda patient: _pipe(patient.venv / "bin" / "beta-tool"), ["script-missing"]),
-    "activate": (lambda patient: _pipe(patient.venv / "bin" / "activate"), []),
+    "activate": (lambda patient: _pipe(patient.venv / "bin" / "activate"), ["activate-damaged"]),
     "bytecode": (_bytecode_pipe, ["pyc-corrupt"]),
 }
 
@@ -72,7 +74,12 @@ def test_nobody_waits_for_a_pipe(
     started = time.perf_counter()
     assert codes(looked(told)) == expected
     if expected:
-        assert summary(reinstall(told, wheelhouse=packed.stock(patient.base).folder)) == ("cured", 0)
+        cure = (
+            rescript
+            if expected == ["activate-damaged"]
+            else partial(reinstall, wheelhouse=packed.stock(patient.base).folder)
+        )
+        assert summary(cure(told)) == ("cured", 0)
         assert codes(looked(told)) == []
     assert time.perf_counter() - started < 20
 

@@ -13,7 +13,7 @@ from clinic.errors import RefusedError
 from tests.conftest import ROOT
 from tests.real.conftest import Ward
 from tests.real.creators import VENV, bases
-from tests.real.patients import MARKER, fingerprint
+from tests.real.patients import fingerprint, unrecorded
 from tests.real.visits import Project, around, codes, hurt, summary, without_cfg
 from tests.real.wounds import by_name
 
@@ -83,7 +83,7 @@ def test_what_does_not_hold_is_put_back(ward: Ward, project: Project) -> None:
     patient = hurt(ward, by_name("missing"), bases()[-1], VENV)
     site = next((patient.venv / "lib").glob("python*/site-packages"))
     text = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
-    (site / f"{MARKER}.py").write_text(text, encoding="utf-8")
+    unrecorded(site).write_text(text, encoding="utf-8")
     wounded = fingerprint(patient.venv)
     result = flow.fix_cfg(around(project, patient).settings)
     assert summary(result) == ("failed", 1)

@@ -20,7 +20,7 @@ from clinic.observe import observe
 from tests.conftest import ROOT
 from tests.real.conftest import Ward
 from tests.real.creators import UV, VENV, VENV_COPIES, VIRTUALENV, VIRTUALENV_COPIES, Creator, bases, creators, uv
-from tests.real.patients import Patient, effect, fingerprint
+from tests.real.patients import Patient, effect, fingerprint, unrecorded
 from tests.real.visits import Project, around, codes, hurt, name_of, summary, turns
 from tests.real.wounding import Wound
 from tests.real.wounds_of_interpreter import INTERPRETER_WOUNDS, names_in
@@ -218,10 +218,11 @@ def _lasting(found: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ..
 
 
 def test_what_does_not_hold_is_put_back(ward: Ward, project: Project) -> None:
-    """Its own sitecustomize kills whatever python is laid."""
+    """Machine code that does not load speaks against the base."""
     patient = hurt(ward, _by_name("python-dangling"), bases()[-1], VENV)
     site = next((patient.venv / "lib").glob("python*/site-packages"))
-    (site / "sitecustomize.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
+    text = "raise ImportError('/srv/_core.so: undefined symbol: PyNothing')\n"
+    unrecorded(site).write_text(text, encoding="utf-8")
     wounded = fingerprint(patient.venv)
     result = flow.relink(around(project, patient).settings)
     assert summary(result) == ("failed", 1)

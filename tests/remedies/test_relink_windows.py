@@ -36,7 +36,8 @@ def environment(folder: Path, creator: Creator = "venv") -> Path:
     """An environment that has lost its interpreters."""
     (folder / "Scripts").mkdir(parents=True)
     (folder / "Lib" / "site-packages").mkdir(parents=True)
-    (folder / "Scripts" / "Activate.ps1").touch()
+    (folder / "Scripts" / "Activate.ps1").write_text("$env:VIRTUAL_ENV = $VenvDir\n", encoding="utf-8")
+    (folder / "Scripts" / "activate.bat").write_text(f'@set "VIRTUAL_ENV={folder}"\n', encoding="utf-8")
     if creator == "virtualenv":
         (folder / "CACHEDIR.TAG").write_text("created by virtualenv\n", encoding="utf-8")
     (folder / "pyvenv.cfg").write_bytes(b"home = C:\\the base\r\ninclude-system-site-packages = false\r\n")
@@ -105,14 +106,14 @@ def test_each_name_is_a_copy_of_its_launcher(
         for step in steps:
             relink.lay(step, change)
         change.commit()
-    written = {path.name: path.read_bytes() for path in (venv / "Scripts").iterdir() if path.name != "Activate.ps1"}
+    written = {path.name: path.read_bytes() for path in (venv / "Scripts").iterdir() if path.suffix == ".exe"}
     assert written == {name: (source / launcher).read_bytes() for name, launcher in expected.items()}
     assert not list(relink.windows(read_tree(venv, "windows"), prefix, flavour)), "what is right is left alone"
     assert [finding.code for finding in examine(observe(venv))] == []
     entry = records.last_done(venv)
     assert entry
     records.undo(entry)
-    assert [path.name for path in (venv / "Scripts").iterdir()] == ["Activate.ps1"]
+    assert not list((venv / "Scripts").glob("*.exe"))
 
 
 def test_a_debug_base_has_names_of_its_own(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def replaced(facts: Facts) -> Evidence:
     if python.own and (python.program.format == "text" or _is_alien_script(facts, python)):
         return f"{python.end} is {python.program}"
     told = dict(facts.behind).get(python.file.path.name)
-    if isinstance(told, Silence) and isinstance(facts.me, Silence) and facts.search.base:
+    if isinstance(told, Silence) and isinstance(facts.me, Silence) and facts.search.base and not facts.base_fails:
         return f"{_leading(python)}, which is no python: {told.reason}"
     return None
 
@@ -225,6 +225,8 @@ def lib64(facts: Facts) -> Evidence:
     tree, base = facts.tree, facts.search.base
     if tree is None or base is None or tree.lib64 is None or not laid.has_lib64(tree.creator, base.machine):
         return None
+    if tree.site_packages is None:
+        return None  # `lib` is gone itself: that is said elsewhere
     if tree.lib64.kind == "missing":
         return f"{tree.lib64.path} is not there; it is a link to lib"
     return f"{tree.lib64.path} is a link to {tree.lib64.target}" if tree.lib64.kind == "dangling-link" else None

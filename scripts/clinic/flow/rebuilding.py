@@ -90,17 +90,13 @@ class _Run:
         with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
             case, whole = self._decided(who, path)
             held = holding.told_or_refused(self.settings, case.who.venv)
-
-            def before() -> Diagnosis:
-                return judge(case.who, whole())
-
             if dry_run:
-                return _planned(case, before(), held)
+                return _planned(case, judge(case.who, whole()), held)
             for left in staging.leftovers(case.who.venv, who.records.folder):
                 staging.discard(left)
             place = staging.begin(case.who.venv, who.records.folder)
             try:
-                return self._done(case, place, before, (*told(recovered), *held))
+                return self._done(case, place, whole, (*told(recovered), *held))
             finally:
                 staging.discard(place.folder)
 
@@ -116,15 +112,14 @@ class _Run:
             facts = who.look(later=later)
         return Case(who, facts, choice, path, self.wish), later[-1] if later else lambda: facts
 
-    def _done(
-        self, case: Case, place: staging.Staging, before: Callable[[], Diagnosis], notes: tuple[str, ...]
-    ) -> Result:
+    def _done(self, case: Case, place: staging.Staging, whole: Whole, notes: tuple[str, ...]) -> Result:
         who, choice = case.who, case.choice
         chosen = drafting.packages(case, place.folder)
         draft = drafting.draft(case, chosen)
         self.ready()
         built = remedy.build(draft, place, self.shown)
-        was = before()  # not later: Windows moves no folder that a python runs from
+        case = replace(case, facts=whole())  # not later: Windows moves no folder that a python runs from
+        was = judge(who, case.facts)
         receipt, after = self._swapped(case, draft, built)
         removed = remedy.forget_older(who.records, who.venv, receipt.id)
         data = {

@@ -44,7 +44,8 @@ def fix_cfg(
         curable = [finding for finding in mine if finding.code not in spare]
         if not curable and base is None:
             return _nothing_to_do(before, told(recovered))
-        draft = drafted(who, facts, spare)
+        # Only what is seen can be meant: a key that a greater damage took along comes back with the rest.
+        draft = drafted(who, facts, spare & {finding.code for finding in before.findings})
         imports = imports and not _of_packages(spare)
         if draft.is_there:
             return _nothing_to_do(before, told(recovered))
