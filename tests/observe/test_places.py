@@ -68,7 +68,8 @@ def windows(tmp_path: Path) -> Path:
     info = site / "tool-1.0.dist-info"
     info.mkdir(parents=True)
     scripts.mkdir()
-    (scripts / "python.exe").write_bytes(pe())
+    (scripts / "python.exe").write_bytes(pe() + bytes(1024))
+    (scripts / "pythonw.exe").write_bytes(pe(subsystem=2) + bytes(1024))
     bat = '@for %%i in ("D:\\bridge\\env") do @set "VIRTUAL_ENV=%%~fi"\r\n'
     (scripts / "activate.bat").write_text(bat, encoding="utf-8")
     (root / "pyvenv.cfg").write_text(

@@ -69,10 +69,10 @@ def fix_cfg(
     iterable=["only", "except_"],
     help={
         "venv": VENV,
-        "rebuild": "stop before the expensive remedy: --no-rebuild",
+        "rebuild": "--no-rebuild: stop before the expensive remedy",
         "wheelhouse": "a folder of wheels: works without an index",
-        "only": "cure only this finding (may be given more than once)",
-        "except": "leave this finding alone (may be given more than once)",
+        "only": "cure only the finding with this CODE (may be given more than once)",
+        "except": "leave the finding with this CODE alone (may be given more than once)",
         "dry_run": DRY,
         "json": JSON,
     },

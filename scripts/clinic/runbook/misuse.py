@@ -26,8 +26,25 @@ def refuse_misuse(namespace: Collection) -> None:
         return
     try:
         _read(words, namespace)
+        objection = _without_value(words)
     except ParseError as error:
-        raise Exit(code=_refused(str(error), words, sorted(namespace.task_names))) from error
+        objection = str(error)
+    except ValueError as error:  # what Invoke lets through as a traceback: a word where a number belongs
+        objection = f"{str(error).rpartition(': ')[2]} is no whole number."
+    if objection:
+        raise Exit(code=_refused(objection, words, sorted(namespace.task_names)))
+
+
+_VALUED = frozenset({"--only", "--except", "-o", "-e"})
+"""Flags of lists. Invoke takes one without a value for none at all, and a limit that is forgotten would be no limit."""
+
+
+def _without_value(words: Sequence[str]) -> str:
+    if "heal" not in words:
+        return ""
+    after = [*words[1:], "-"]
+    bare = next((word for word, more in zip(words, after, strict=True) if word in _VALUED and more[:1] == "-"), "")
+    return f"'{bare}' needs the code of a finding." if bare else ""
 
 
 def _read(words: list[str], namespace: Collection) -> None:
