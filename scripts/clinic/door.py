@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def perform(
     command: str, work: Callable[[], Result], *, as_json: bool, settings: Callable[[], Settings] | None = None
 ) -> int:
-    """Run `work`, show its result, return the exit code (CONTRACT sections 3 and 4). Never raises.
+    """Run `work`, show its result, return the exit code (README, Exit codes and JSON). Never raises.
 
     `settings` are those of the project whose server may run on a stopgap: then every command says so, also one that
     was refused or failed.

@@ -145,7 +145,7 @@ def test_real_interpreters_make_the_same_choice(tmp_path: Path, base: Interprete
     ],
 )
 def test_the_launcher_takes_the_first_home_it_meets(raw: bytes, home: str | None) -> None:
-    """Each as it was measured with the launcher of 3.13.2 (facts, section 4), or as its source says."""
+    """Each as it was measured with the launcher of 3.13.2, or as its source says."""
     assert grammar.launcher_home(raw) == home
 
 

@@ -1,6 +1,6 @@
 """A Windows environment read from POSIX, the way a mounted disk is: judged by what its launcher would do.
 
-Nothing here can be run, so the folder is laid out by hand as facts/interpreters.md (section 4) has it; the variants
+Nothing here can be run, so the folder is laid out by hand as it was measured; the variants
 and what the launcher makes of them are those that were measured there.
 """
 

@@ -30,7 +30,7 @@ def page() -> str:
 
 
 def _row(check: Check) -> str:
-    return f"| `{check.code}` | {check.title} | {_least(check)} | {', '.join(check.cured_by) or 'hand'} |\n"
+    return f"| `{check.code}` | {check.title} | {_least(check)} | {', '.join(check.cured_by) or 'by hand'} |\n"
 
 
 def _least(check: Check) -> str:

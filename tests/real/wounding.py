@@ -53,7 +53,7 @@ def wound(
 
 
 def copy_suffers(patient: Patient) -> Severity:
-    """A copied executable needs `home` from the file; a linked one finds its base by the link (facts, section 4)."""
+    """A copied executable needs `home` from the file; a linked one finds its base by the link (measured)."""
     return "degraded" if patient.creator.copies else "advice"
 
 

@@ -1,4 +1,4 @@
-"""The envelope of CONTRACT section 4: its keys, their order, and that nothing can keep it from being printed."""
+"""The envelope of the README: its keys, their order, and that nothing can keep it from being printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the most trusted supervisors promise and prove (facts: supervision, section 6), where no other test does yet."""
+"""What the most trusted supervisors promise and prove, where no other test does yet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The one writer of pyvenv.cfg.
 
-What it writes is what every reader takes (facts: interpreters.md section 4): `home` on line 1, lower-case keys,
+What it writes is what every reader takes (measured): `home` on line 1, lower-case keys,
 `key = value`, the folder that holds the base executable, an explicit system-site choice, UTF-8 without a mark, below
 8 KB, each key once. What the old file said and is true stays: unknown keys, prompt, order, safe comments.
 """

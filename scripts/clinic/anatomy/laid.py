@@ -1,7 +1,7 @@
 r"""What a creator lays into `bin` or `Scripts`: by which names the interpreter goes, and what each of them is.
 
 Sources: `setup_python` in CPython's Lib/venv/__init__.py (3.8 to 3.14), virtualenv 21 (via_global_ref/builtin/cpython),
-uv 0.13; the POSIX trees were measured (facts: interpreters.md section 2).
+uv 0.13; the POSIX trees were measured.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from clinic.facts import Flavour, Platform
 CFG = "pyvenv.cfg"
 
 MANAGED = "ai/.venv314t"
-"""The environment's place where nothing else is configured (CONTRACT section 5)."""
+"""The environment's place where nothing else is configured (README, Settings)."""
 
 _LIB = re.compile(r"(?:python|pypy)(\d+)\.(\d+)(t?)\Z")
 _EXECUTABLE = re.compile(r"pythonw?(?:(\d+)(?:\.(\d+)(t?))?)?(?:\.exe)?\Z", re.IGNORECASE)
@@ -99,7 +99,7 @@ def has_environment(venv: Path) -> bool:
 
 
 def locate(root: Path, configured: Path | None) -> Path | None:
-    """The environment to look at; None where `auto` finds none (CONTRACT section 5, first row).
+    """The environment to look at; None where `auto` finds none (README, Settings).
 
     With `auto`, the first that exists of ai/.venv314t, ai/.venv3*, ai/.venv, ai/venv; a dangling link or a folder
     without an environment in it counts only if none does.

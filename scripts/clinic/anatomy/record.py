@@ -1,7 +1,7 @@
 """RECORD: which files an installer put there, with which hash and size (PEP 376, PEP 427).
 
 Only rows that carry a hash can be checked: virtualenv's seeded pip lists bytecode that is never written, and
-bytecode changes whenever a module is imported (facts: damage.md section 0, point 8).
+bytecode changes whenever a module is imported (measured).
 """
 
 from __future__ import annotations

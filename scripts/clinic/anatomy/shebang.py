@@ -1,6 +1,6 @@
 """Which interpreter a script names: in its first line, behind `#!/bin/sh`, or inside a Windows launcher.
 
-Sources: pip's distlib, uv 0.13 (measured, facts: interpreters.md section 5): a path with a blank, or one that is longer
+Sources: pip's distlib, uv 0.13 (measured): a path with a blank, or one that is longer
 than the kernel takes, goes behind `'''exec'`, in double quotes by pip and in single ones by uv.
 """
 

@@ -1,4 +1,4 @@
-"""The validation checklist (CONTRACT section 6): each id is really tried, or skipped with the reason.
+"""The validation checklist (README, A tour): each id is really tried, or skipped with the reason.
 
 What would disturb the live server is tried on a shadow: the same command from the same environment, with a port, a
 pid file, a log and records of its own, started through the very script that people type.

@@ -41,7 +41,7 @@ def wants_base_packages(facts: Facts) -> bool:
 
 
 def _by_the_launcher(facts: Facts) -> frozenset[Effect]:
-    """A Windows environment read from another platform: its launcher and site.py, worked out (facts, section 4)."""
+    """A Windows environment read from another platform: its launcher and site.py, worked out (measured)."""
     raw = facts.cfg.raw if facts.cfg else None
     if raw is None or len(raw) > grammar.SIZE_LIMIT:
         return frozenset({"dead"})

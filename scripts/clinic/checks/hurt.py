@@ -1,7 +1,7 @@
 """Damage that belongs to distributions: which of them it concerns, and how much that matters here.
 
 What the lock pins is needed; without a lock, everything is, but for the installers that creators put there. What is
-beyond the lock is at most advice (CONTRACT section 4, rulings).
+beyond the lock is at most advice (README, JSON).
 """
 
 from __future__ import annotations

@@ -211,7 +211,8 @@ def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = 
             return Result("undo", "unchanged", 0, {"receipts": []}, notes=("there is no repair to undo",))
         held = _held(who, entry)
         if dry_run:
-            steps = [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
+            steps = [f"move {now} to the stash" for _, now in entry.brought]
+            steps += [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
             return Result("undo", "planned", 0, {"plan": steps, "receipts": []}, notes=held)
         receipt = _undone(who, entry)
         return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=(*told(recovered), *held))

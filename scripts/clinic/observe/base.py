@@ -1,6 +1,6 @@
 """Finding the base interpreter of an environment by evidence, strongest first; two that fit equally are no proof.
 
-Order (facts: interpreters.md section 5, damage.md 5.4): the links in the scripts folder; a copied executable asked
+Order (measured): the links in the scripts folder; a copied executable asked
 from outside; what the cfg still says, if it is true; what the last snapshot recorded; at last a search of the machine
 for the one python of that flavour.
 """

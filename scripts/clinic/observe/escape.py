@@ -1,6 +1,6 @@
 """What went past the environment: packages of its lock that were put into the base while its python was the base.
 
-Without its pyvenv.cfg a POSIX environment starts as its base, and every installer fills that (damage.md 0.1, 0.2).
+Without its pyvenv.cfg a POSIX environment starts as its base, and every installer fills that (measured).
 Read from the names of dist-info folders and their times alone; nothing of the base is run.
 """
 

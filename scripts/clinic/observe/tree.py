@@ -152,7 +152,7 @@ def _clues(
     libraries: Iterable[tuple[Path, Flavour | None]],
     site: Path | None,
 ) -> Iterator[Clue]:
-    """Evidence for the minor version, heaviest first (facts: pyc tags are the same for both threading builds)."""
+    """Evidence for the minor version, heaviest first (pyc tags are the same for both threading builds)."""
     for folder, flavour in libraries:
         if flavour:
             weight = 100 if site is not None and folder == site.parent else 10

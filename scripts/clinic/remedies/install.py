@@ -49,7 +49,7 @@ def install(python: Path, source: Source, say: Say, *, prefix: Path | None = Non
     `prefix` is what that python must say it is; an environment's folder where none is given.
 
     Raises FailedError with the installer's own reason, and before anything is written where that python is another's:
-    one that starts as its base would have that filled (damage.md 0.2).
+    one that starts as its base would have that filled (measured).
     """
     refuse_stranger(python, prefix or python.parent.parent)
     refusal: FailedError | None = None
@@ -124,7 +124,7 @@ def _pip_env(python: Path) -> dict[str, str]:
 
 
 def uv_words(uv: str, python: Path, source: Source) -> list[str]:
-    """The argument list for uv. Files are copied: a link would share later edits with uv's cache (damage.md 0.9)."""
+    """The argument list for uv. Files are copied: a link would share later edits with uv's cache (measured)."""
     words = [uv, "pip", "install", "--python", os.fspath(python), "--link-mode", "copy", "--no-progress"]
     words += ["--break-system-packages"] if source.overrule else []
     words += ["--no-deps"] if source.complete else []

@@ -97,7 +97,7 @@ def _install(place: staging.Staging, source: Source, built: Built, shown: Shown)
 
 
 def _past_the_cache(draft: Draft, built: Built, shown: Shown) -> None:
-    """Once more, without uv's cache: it hands out what somebody edited in place through a hard link (damage.md 0.9)."""
+    """Once more, without uv's cache: it hands out what somebody edited in place through a hard link (measured)."""
     shown.step("Installing again, past uv's cache: its files are not what their RECORD says")
     for source in draft.sources:
         _install(built.place, replace(source, fresh=True), built, shown)

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code (CONTRACT section 3)."""
+    """Run one command; returns the exit code (README, Exit codes)."""
     if sys.stdout is None or sys.stderr is None:  # pythonw, as the Task Scheduler runs the monitor
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

@@ -1,7 +1,7 @@
 """Who runs from an environment, or holds files of it: named by process before anything is replaced there.
 
 On POSIX nobody is in the way: files are replaced under whoever runs, and he keeps the old ones until he is started
-again. Windows lets nobody replace a program that runs or a library that is loaded (damage.md 0.10): a half-deleted
+again. Windows lets nobody replace a program that runs or a library that is loaded (measured): a half-deleted
 environment is what comes of trying, so there it is refused.
 """
 

@@ -36,7 +36,7 @@ class Status:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """Return the contract's `data` of `status` (section 4)."""
+        """Return `data` of `status`, as the README has it."""
         return {
             "state": self.state,
             "wanted": self.wanted,

@@ -1,7 +1,7 @@
 """The project's settings: defaults, then `invoke.yaml`, then INVOKE_CLINIC_… variables, then flags.
 
 Invoke would ignore an unknown key or variable in silence, so the layers are read here, and what nobody knows is
-refused with the nearest name that somebody knows (CONTRACT section 7).
+refused with the nearest name that somebody knows (README, Settings).
 """
 
 from __future__ import annotations
