@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -161,3 +163,22 @@ def test_events_are_limited(tmp_path: Path) -> None:
     records.event("two")
     assert (tmp_path / "events.jsonl").read_text("utf-8").count("\n") == 2
     assert (tmp_path / "events.1.jsonl").stat().st_size > EVENTS_CAP
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permission bits")
+def test_a_written_file_keeps_its_mode_where_no_second_name_can_be_had(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on exFAT, or a network mount: the old file is moved away before the new one is written."""
+
+    def refused(*_args: object, **_more: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    file.chmod(0o755)
+    with records.transaction("test", tmp_path) as change:
+        change.write(file, b"new")
+        change.commit()
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", 0o755)

@@ -28,7 +28,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durabl
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        staged.chmod(mode if mode is not None else _mode_for(path))
+        staged.chmod(mode if mode is not None else mode_for(path))
         staged.replace(path)
     except BaseException:
         staged.unlink(missing_ok=True)
@@ -44,7 +44,8 @@ def link(path: Path, target: str) -> None:
     sync_folder(path.parent)
 
 
-def _mode_for(path: Path) -> int:
+def mode_for(path: Path) -> int:
+    """The permission bits of a file that replaces what is at `path`: of the old file, else the umask's."""
     with contextlib.suppress(OSError):
         old = path.lstat()
         if stat.S_ISREG(old.st_mode):

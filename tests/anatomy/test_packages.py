@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from clinic import proc
 from clinic.anatomy import distinfo, needs, pth, record
 from clinic.anatomy.shebang import interpreter_named
 from clinic.facts import Flavour
@@ -86,3 +88,19 @@ def test_rows_with_and_without_quotes_are_the_same() -> None:
     assert list(record.rows(plain)) == list(record.rows(quoted))
     assert [row.size for row in record.rows(plain)] == [12, None]
     assert next(record.rows("x,sha256=y," + "9" * 5000 + "\n")).size is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX's")
+def test_nobody_waits_for_a_pipe_in_a_dist_info(tmp_path: Path) -> None:
+    """Asked in another process: one that waits would wait for ever."""
+    for name in ("RECORD", "direct_url.json"):
+        os.mkfifo(tmp_path / name)
+    ask = (
+        "import sys; from pathlib import Path; from clinic.anatomy import record;"
+        "from clinic.facts import Distribution; from clinic.remedies import as_installed;"
+        "folder = Path(sys.argv[1]); told = Distribution('a', '1', folder);"
+        "print(record.read(folder), as_installed.wanted([told], {})[0][0].line)"
+    )
+    scripts = Path(__file__).resolve().parents[2] / "scripts"
+    done = proc.run([sys.executable, "-c", ask, tmp_path], timeout=10, env=proc.scrubbed({"PYTHONPATH": str(scripts)}))
+    assert done.stdout.strip() == "() a==1", done

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinic.anatomy import distinfo
+
 NAME = "RECORD"
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _ROW = 3
@@ -65,7 +67,7 @@ def _fields(text: str) -> Iterator[list[str]]:
 def read(folder: Path) -> tuple[Row, ...]:
     """The rows of a dist-info folder's RECORD; none where it can't be read."""
     try:
-        return tuple(rows((folder / NAME).read_text(encoding="utf-8", errors="replace")))
+        return tuple(rows(distinfo.beginning(folder / NAME, distinfo.RECORD_LIMIT).decode("utf-8", "replace")))
     except (OSError, csv.Error):
         return ()
 

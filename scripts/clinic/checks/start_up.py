@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from clinic.anatomy import pth
 from clinic.checks.base import FATAL, Check, Evidence, always
 from clinic.checks.effects import Effect
@@ -43,12 +45,17 @@ def dangling(facts: Facts) -> Evidence:
 
 
 def failing_lines(facts: Facts) -> dict[str, tuple[int, str]]:
-    """Each `.pth` with a line that fails, less those whose distribution lacks files: that explains it."""
-    if not isinstance(facts.me, Self):
+    """Each `.pth` of the environment with a line that fails, less those whose distribution lacks files.
+
+    The python complains of its base's files as well where it sees them: those are no damage of the environment.
+    """
+    site = facts.tree.site_packages if facts.tree else None
+    if not isinstance(facts.me, Self) or site is None:
         return {}
+    mine = {path: told for path, told in pth.failed(facts.me.stderr).items() if Path(path).is_relative_to(site)}
     hurt = {each.name for each in packages_of(facts).installed if each.missing or each.altered}
     owners = {str(path): owner for path, owner in packages_of(facts).start_up}
-    return {path: told for path, told in pth.failed(facts.me.stderr).items() if owners.get(path, "") not in hurt}
+    return {path: told for path, told in mine.items() if owners.get(path, "") not in hurt}
 
 
 def failing(facts: Facts) -> Evidence:

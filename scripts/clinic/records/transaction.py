@@ -57,12 +57,13 @@ class Transaction:
         return kept
 
     def write(self, path: Path, data: bytes, *, mode: int | None = None) -> None:
-        """Put a new file at `path`, stashing what was there."""
+        """Put a new file at `path`, stashing what was there; without `mode` it gets that of the old one."""
         self.entry.made.append(path)
         if fs.exists(path):
             kept = self._place_for(path)
             self.entry.moved.append((path, kept))
             self.records.save(self.entry)
+            mode = fs.mode_for(path) if mode is None else mode  # what has no second name is gone from here then
             fs.keep(path, kept)
         else:
             self.records.save(self.entry)

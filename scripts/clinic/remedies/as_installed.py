@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import proc
+from clinic.anatomy import distinfo
 from clinic.anatomy.lock import Pin
 from clinic.facts import Distribution, Interpreter
 from clinic.remedies.install import Source, find_uv
@@ -52,7 +53,8 @@ def wanted(distributions: Sequence[Distribution], snapshot: Mapping[str, str]) -
 def _place(folder: Path) -> str:
     """Where it came from if not from an index (PEP 610), as a requirements line."""
     try:
-        told: dict[str, Any] = json.loads((folder / "direct_url.json").read_text(encoding="utf-8"))
+        data = distinfo.beginning(folder / "direct_url.json", distinfo.HEADERS_LIMIT)
+        told: dict[str, Any] = json.loads(data.decode("utf-8", "replace"))
         name, url = folder.name.rpartition("-")[0], str(told["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -40,6 +40,19 @@ def refuse_unsafe(venv: Path, settings: Settings, *, own: bool, yes: bool) -> No
         )
 
 
+def refuse_outside(venv: Path, *folders: Path | None) -> None:
+    """Raise RefusedError where one of its folders is reached through a link that leads out of the environment."""
+    real = Path(os.path.realpath(venv))
+    for folder in folders:
+        if folder and not Path(end := os.path.realpath(folder)).is_relative_to(real):
+            raise RefusedError(
+                "outside-environment",
+                f"{folder} leads to {end}, outside of the environment, and may be somebody else's."
+                " Nothing was touched.",
+                "invoke rebuild",
+            )
+
+
 Objection = tuple[str, str]
 _FINE: Objection = ("", "")
 _ELSEWHERE = "invoke rebuild --venv PATH"

@@ -10,7 +10,7 @@ from clinic.anatomy import distinfo
 from clinic.anatomy.lock import Pin
 from clinic.checks import concerned
 from clinic.facts import Distribution, Facts, Interpreter
-from clinic.remedies import as_installed, pieces
+from clinic.remedies import as_installed, ground, pieces
 from clinic.remedies.as_installed import Wanted
 from clinic.remedies.install import Source
 from clinic.remedies.reinstall import Draft
@@ -33,7 +33,8 @@ class Prescription:
 
 
 def prescribe(facts: Facts, codes: Sequence[str], site: Path, scripts: Path) -> Prescription:
-    """What these findings ask for."""
+    """What these findings ask for. Raises RefusedError where a folder of it leads out of the environment."""
+    ground.refuse_outside(facts.venv, site, scripts)
     names = {name for code in codes for name in concerned.distributions(code, facts)}
     wanted, notes = _wanted(facts, names, codes)
     chosen = {each.name for each in wanted}

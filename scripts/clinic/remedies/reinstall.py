@@ -158,21 +158,33 @@ def replace(draft: Draft, prefix: Prefix, change: Transaction) -> None:
     new = sweep(prefix.site)
     for path in pieces.own(place, draft.folders, new.files):
         change.stash(path)
-    _bring(prefix.root, draft.venv, change, top=True)
+    homes = tuple(Path(os.path.realpath(folder)) for folder in (draft.site, draft.scripts))
+    _bring(prefix.root, draft.venv, change, homes, top=True)
 
 
 _NOT_BROUGHT = frozenset({".lock", "CACHEDIR.TAG", ".gitignore"})
 """What installers leave in a prefix for themselves."""
 
 
-def _bring(source: Path, target: Path, change: Transaction, *, top: bool = False) -> None:
+def _bring(source: Path, target: Path, change: Transaction, homes: tuple[Path, ...], *, top: bool = False) -> None:
     for entry in sorted(source.iterdir()):
         there = target / entry.name
         if top and entry.name in _NOT_BROUGHT:
             continue
-        if entry.is_dir() and not entry.is_symlink() and there.is_dir():
-            _bring(entry, there, change)
+        if entry.is_dir() and not entry.is_symlink() and _is_entered(there, homes):
+            _bring(entry, there, change, homes)
             continue
         if fs.exists(there):
             change.stash(there)
         change.bring_back(entry, there)
+
+
+def _is_entered(folder: Path, homes: tuple[Path, ...]) -> bool:
+    """Whether files go into a folder that is there: of links only into one like `lib64`, which leads to `homes`.
+
+    Any other link is replaced as a whole, since what it leads to may be somebody else's.
+    """
+    if not folder.is_symlink():
+        return folder.is_dir()
+    real = Path(os.path.realpath(folder))
+    return any(home.is_relative_to(real) for home in homes)

@@ -19,7 +19,7 @@ from clinic.errors import RefusedError
 from clinic.facts import Facts, Flavour, Interpreter, Starter, Tree
 from clinic.model import Receipt
 from clinic.records import Records, Transaction
-from clinic.remedies import fix_cfg
+from clinic.remedies import fix_cfg, ground
 
 NAME = "relink"
 _MODE = 0o755
@@ -55,7 +55,7 @@ class Draft:
 
 
 def draft(facts: Facts, cfg: fix_cfg.Draft | None) -> Draft:
-    """What to lay. Raises RefusedError where no base is proven, or it lacks what an environment needs of it."""
+    """What to lay. Raises RefusedError where no base is proven, it lacks what is needed, or the way leads out."""
     base, tree = facts.search.base, facts.tree
     if tree is None or base is None:
         raise RefusedError(
@@ -64,6 +64,7 @@ def draft(facts: Facts, cfg: fix_cfg.Draft | None) -> Draft:
             "invoke rebuild",
         )
     steps = (*_interpreters(facts, tree, base), *_lib64(tree, base))
+    ground.refuse_outside(facts.venv, *(step.path.parent for step in steps))
     return Draft(facts.venv, base, facts.search.proof, steps, cfg)
 
 

@@ -22,7 +22,7 @@ from clinic.model import Receipt
 from clinic.observe.scripts import LAUNCHER_LIMIT
 from clinic.place_facts import Carried, Script
 from clinic.records import Records
-from clinic.remedies import settle
+from clinic.remedies import ground, settle
 from clinic.remedies.started import unproved
 
 NAME = "rescript"
@@ -51,7 +51,10 @@ class Draft:
 
 
 def draft(facts: Facts, fresh: Fresh = dict) -> Draft:
-    """What is to be written. `fresh` is asked only where an activation is beyond mending."""
+    """What is to be written. `fresh` is asked only where an activation is beyond mending.
+
+    Raises RefusedError where it lies behind a link that leads out of the environment.
+    """
     tree, plan = facts.tree, Draft(facts.venv)
     if tree is None:
         return plan
@@ -65,6 +68,7 @@ def draft(facts: Facts, fresh: Fresh = dict) -> Draft:
         for path, data in _records(plan, tree.site_packages).items():
             plan.put(path, data, f"correct {path}")
     _damaged(plan, facts, fresh)
+    ground.refuse_outside(facts.venv, *(path.parent for path in plan.changed))
     return plan
 
 
