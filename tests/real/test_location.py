@@ -225,3 +225,19 @@ def test_a_kill_at_any_step_loses_nothing(packed: PackedWard, tmp_path: Path) ->
         step, kills = step + (1 if step < 3 else 7), kills + 1
     assert kills > 4
     assert os.access(venv / "bin" / "alpha", os.X_OK)
+
+
+def test_a_program_of_many_megabytes_behind_a_first_line_stays_whole(packed: PackedWard, tmp_path: Path) -> None:
+    """A pex or zipapp: what was once written back were its first 4 MiB."""
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    body = b"print('whole')\n" + b"# padding\n" * 700_000
+    packed_program = patient.venv / "bin" / "packed.pex"
+    packed_program.write_bytes(f"#!{patient.venv}/bin/python\n".encode() + body)
+    venv = patient.venv.rename(tmp_path / "env")
+    assert (
+        summary(rescript(settings_around(tmp_path, Patient(venv, base, VENV, None, venv), packed.stock(base))))
+    ) == ("cured", 0)
+    head, _, rest = (venv / "bin" / "packed.pex").read_bytes().partition(b"\n")
+    assert head == f"#!{venv}/bin/python".encode()
+    assert rest == body, "not one byte of it is lost"
