@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from clinic.flow.patient import patient as patient_of
 from clinic.flow.repair import undo
 from clinic.flow.rescripting import rescript
 from clinic.model import Diagnosis
-from clinic.settings import Settings
+from clinic.settings import Settings, load
 from tests.conftest import ROOT
 from tests.real.creators import VENV, Creator, bases, creators, uv
 from tests.real.packed import PackedWard, settings_around
@@ -183,6 +185,7 @@ def test_what_does_not_start_is_put_back(packed: PackedWard, tmp_path: Path, mon
 
 _KILLED = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 file, venv, limit = Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -225,3 +228,35 @@ def test_a_kill_at_any_step_loses_nothing(packed: PackedWard, tmp_path: Path) ->
         step, kills = step + (1 if step < 3 else 7), kills + 1
     assert kills > 4
     assert os.access(venv / "bin" / "alpha", os.X_OK)
+
+
+def test_a_program_of_many_megabytes_behind_a_first_line_stays_whole(packed: PackedWard, tmp_path: Path) -> None:
+    """A pex or zipapp: what was once written back were its first 4 MiB."""
+    base = bases()[-1]
+    patient = packed.patient(VENV, base)
+    body = b"print('whole')\n" + b"# padding\n" * 700_000
+    packed_program = patient.venv / "bin" / "packed.pex"
+    packed_program.write_bytes(f"#!{patient.venv}/bin/python\n".encode() + body)
+    venv = patient.venv.rename(tmp_path / "env")
+    assert (
+        summary(rescript(settings_around(tmp_path, Patient(venv, base, VENV, None, venv), packed.stock(base))))
+    ) == ("cured", 0)
+    head, _, rest = (venv / "bin" / "packed.pex").read_bytes().partition(b"\n")
+    assert head == f"#!{venv}/bin/python".encode()
+    assert rest == body, "not one byte of it is lost"
+
+
+def test_every_script_of_a_copy_with_pip_starts_from_the_copy(tmp_path: Path) -> None:
+    """`pip3.13` is in pip's RECORD and is no entry point; what it names is still there, beside the copy."""
+    base = bases()[-1]
+    original, copy = tmp_path / "a", tmp_path / "e"
+    subprocess.run([base.executable, "-m", "venv", original], check=True, timeout=90)
+    before = fingerprint(original)
+    shutil.copytree(original, copy, symlinks=True)
+    told = replace(load(tmp_path, None, {}), records=tmp_path / "records")
+    done = rescript(told, copy)
+    assert summary(done) == ("cured", 0), done
+    heads = {path.name: path.read_bytes()[:200] for path in (copy / "bin").iterdir() if not path.is_symlink()}
+    assert f"pip{base.flavour}" in heads
+    assert [name for name, head in heads.items() if str(original).encode() in head.partition(b"\n")[0]] == []
+    assert fingerprint(original) == before, "the original of a copy was touched"

@@ -331,3 +331,15 @@ def test_the_course_is_the_cheapest_that_suffices() -> None:
     assert plan.course((both,), base_known=True, without=frozenset({"fix-cfg"})) == ("rebuild",)
     assert plan.course((both, finding("c")), base_known=True) == ("fix-cfg",), "what nobody cures is no reason to wait"
     assert plan.course((), base_known=True) == ()
+
+
+def test_what_is_named_by_hand_and_put_back_is_no_success(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advice makes nobody sick; but it was asked for by name, was tried, and is still there."""
+    (project.venv / "bin" / "python3").unlink()
+    before = fingerprint(project.venv)
+    monkeypatch.setattr("clinic.remedies.fix_cfg.unproved", lambda *_: "its python says so")
+    result = heal(project, only=("python-alias-broken",), rebuild=False)
+    assert [(r.remedy, r.outcome) for r in result.data["receipts"]] == [("relink", "restored")]
+    assert (result.outcome, result.exit_code) == ("sick", 1)
+    assert ["its python says so" in error.message for error in result.errors] == [True]
+    assert fingerprint(project.venv) == before

@@ -24,7 +24,7 @@ def missing(facts: Facts) -> Found:
 
 
 def stale(facts: Facts) -> Found:
-    """Starting with the interpreter of another place; scripts of nobody count where they start from the old one."""
+    """Starting with the interpreter of another place; what is no entry point counts where that is the old one."""
     strays = [("", f"{each.path} starts with {each.interpreter}") for each in strangers(facts)]
     return [*_stale(facts, launchers=False), *strays]
 
@@ -45,19 +45,23 @@ def _stale(facts: Facts, *, launchers: bool) -> Found:
 
 
 def strangers(facts: Facts) -> tuple[Script, ...]:
-    """Scripts that no distribution owns and that start from where the environment lay: nobody else's python."""
+    """Other scripts that start from where the environment lay, which is nobody else's python.
+
+    Whoever owns them: pip's `pip3.13` is no entry point, and in a copy what it names is still there. Of those that
+    name another place that is gone, only what no distribution owns: the others are judged by their RECORD.
+    """
     if facts.tree is None:
         return ()
     platform, name = facts.tree.platform, facts.tree.scripts.name
     old = {pure(place, platform) / name for place in facts.places.elsewhere}
-    owned = {interpreter for each in singles(facts) for _, interpreter in each.scripts_stale}
-    gone = {each.interpreter for each in facts.places.scripts if not each.is_there} & owned
+    judged = dict(stale for each in singles(facts) for stale in each.scripts_stale)
+    gone = {each.interpreter for each in facts.places.scripts if not each.is_there} & set(judged.values())
     return tuple(
         each
         for each in facts.places.scripts
-        if not each.owner
-        and not each.is_here
-        and (pure(each.interpreter, platform).parent in old or each.interpreter in gone)
+        if not each.is_here
+        and each.path.name not in judged
+        and (pure(each.interpreter, platform).parent in old or (not each.owner and each.interpreter in gone))
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from clinic import plan
 from clinic.checks.concerned import makes_cfg_untrue
-from clinic.errors import ClinicError
+from clinic.errors import ClinicError, FailedError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
 from clinic.model import Diagnosis, Finding, Receipt, Result
@@ -125,6 +125,12 @@ class Case:
             if not self.wish.spares(finding.code)
             and (self.wish.only or finding.severity != "advice" or makes_cfg_untrue(finding))
         )
+
+    def in_vain(self, after: Diagnosis) -> bool:
+        """Whether what was named by hand was tried, did not hold, and is still there, be it only advice."""
+        tried = any(receipt.outcome == "restored" for receipt in self.receipts)
+        tried = tried or any(isinstance(error, FailedError) for error in self.errors)
+        return bool(self.wish.only and tried and self.chosen(after.findings))
 
     def _tell_what_came_along(self, remedy: str, result: Result) -> None:
         """A rebuild cures everything, and a reinstall all of a distribution, also what was to be left alone."""

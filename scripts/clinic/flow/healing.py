@@ -131,7 +131,7 @@ def _ended(
     asked = None if case.receipts else seen.asked
     checks = quick_checks(case.who, facts, after.findings, lambda check: case.shown.detail(check.title), asked)
     case.shown.done()
-    failed = after.sick or wanted.failed or any(check.status == "fail" for check in checks)
+    failed = after.sick or wanted.failed or case.in_vain(after) or any(check.status == "fail" for check in checks)
     found = before.sick or bool(case.receipts) or wanted.verb != ""
     word: OutcomeWord = "sick" if failed else "cured" if found else "unchanged"
     data: dict[str, Any] = {

@@ -19,13 +19,14 @@ from clinic.checks import scripts
 from clinic.checks.reading import cfg_of
 from clinic.facts import Facts, Tree
 from clinic.model import Receipt
-from clinic.observe.scripts import LAUNCHER_LIMIT
 from clinic.place_facts import Carried, Script
 from clinic.records import Records
 from clinic.remedies import ground, settle
 from clinic.remedies.started import unproved
 
 NAME = "rescript"
+_MOST = 256 * 1024 * 1024
+"""What is rewritten is held in memory: a program packed behind a first line (pex, zipapp) has megabytes as a rule."""
 Fresh = Callable[[], dict[str, bytes]]
 """New activation scripts for this very path, by name in lower case."""
 
@@ -73,11 +74,12 @@ def draft(facts: Facts, fresh: Fresh = dict) -> Draft:
 
 
 def _content(path: Path) -> bytes:
-    """What is there; nothing where nothing can be read."""
+    """All that is there, for it is written back; nothing where not all of it can be read."""
     try:
-        return distinfo.beginning(path, LAUNCHER_LIMIT)
+        data = distinfo.beginning(path, _MOST + 1)
     except OSError:
         return b""
+    return data if len(data) <= _MOST else b""
 
 
 def _activations(plan: Draft, facts: Facts, here: str) -> None:
