@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from clinic.anatomy import pth
+from clinic.anatomy import layout, pth
 from clinic.checks.base import FATAL, Check, Evidence, always
 from clinic.checks.effects import Effect
 from clinic.checks.hurt import packages_of
@@ -49,13 +47,14 @@ def failing_lines(facts: Facts) -> dict[str, tuple[int, str]]:
 
     The python complains of its base's files as well where it sees them: those are no damage of the environment.
     """
-    site = facts.tree.site_packages if facts.tree else None
-    if not isinstance(facts.me, Self) or site is None:
+    tree, told = facts.tree, facts.me
+    if not isinstance(told, Self) or tree is None or tree.site_packages is None:
         return {}
-    mine = {path: told for path, told in pth.failed(facts.me.stderr).items() if Path(path).is_relative_to(site)}
+    site, complaints = layout.pure(str(tree.site_packages), tree.platform), pth.failed(told.stderr)
+    mine = {path: why for path, why in complaints.items() if layout.pure(path, tree.platform).is_relative_to(site)}
     hurt = {each.name for each in packages_of(facts).installed if each.missing or each.altered}
     owners = {str(path): owner for path, owner in packages_of(facts).start_up}
-    return {path: told for path, told in mine.items() if owners.get(path, "") not in hurt}
+    return {path: why for path, why in mine.items() if owners.get(path, "") not in hurt}
 
 
 def failing(facts: Facts) -> Evidence:
