@@ -175,7 +175,7 @@ def test_a_wheel_with_data_and_headers_and_scripts(base: Interpreter, tmp_path: 
         f"{data}/platlib/plat_mixed.py": "",
     }
     wheel = wheels.build(tmp_path / "wheels", "mixed", "1.0", files, ["mixed-entry"])
-    for number, words in enumerate(((uv(), "pip", "install", "-q", "-p"), (sys.executable, "-m", "pip", "--python"))):
+    for number, words in enumerate(((uv(), "pip", "install", "-q", "-p"), (bases()[-1].executable, "-m", "pip", "--python"))):
         venv = VENV.make(base, tmp_path / f"env{number}")
         python = venv / "bin" / "python"
         made(*words, python, *([] if number == 0 else ["install", "-q", "--no-index"]), wheel.path)
@@ -187,5 +187,5 @@ def test_scripts_that_were_installed_by_prefix(base: Interpreter, tmp_path: Path
     venv = VENV.make(base, tmp_path / "env")
     python = venv / "bin" / "python"
     words = ("--python", python, "install", "-q", "--no-index", "--prefix", venv, wheel.path)
-    made(sys.executable, "-m", "pip", *words)
+    made(bases()[-1].executable, "-m", "pip", *words)
     healthy(venv, "tinylib")
