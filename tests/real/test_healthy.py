@@ -175,7 +175,8 @@ def test_a_wheel_with_data_and_headers_and_scripts(base: Interpreter, tmp_path: 
         f"{data}/platlib/plat_mixed.py": "",
     }
     wheel = wheels.build(tmp_path / "wheels", "mixed", "1.0", files, ["mixed-entry"])
-    for number, words in enumerate(((uv(), "pip", "install", "-q", "-p"), (bases()[-1].executable, "-m", "pip", "--python"))):
+    by_pip = (bases()[-1].executable, "-m", "pip", "--python")
+    for number, words in enumerate(((uv(), "pip", "install", "-q", "-p"), by_pip)):
         venv = VENV.make(base, tmp_path / f"env{number}")
         python = venv / "bin" / "python"
         made(*words, python, *([] if number == 0 else ["install", "-q", "--no-index"]), wheel.path)
