@@ -89,3 +89,11 @@ def test_what_no_command_cures_is_told_by_its_title() -> None:
 
 def test_advice_is_not_urgent() -> None:
     assert {a.priority for a in plan.next_actions((finding(severity="advice"),), base_known=True)} == {"medium-term"}
+
+
+def test_advice_is_named_where_heal_is_typed() -> None:
+    """Of its own accord `heal` follows none, and would be recommended again for ever."""
+    findings = (finding("a", "advice", RELINK), finding("b", "advice", REINSTALL), finding("c", "advice", ()))
+    first = plan.next_actions(findings, base_known=True, flags=" --venv X")[0]
+    assert first.command == "invoke heal --no-rebuild --only a --only b --venv X"
+    assert plan.next_actions((finding(severity="advice"),), base_known=True)[0].command == "invoke fix-cfg"

@@ -147,7 +147,7 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
         actions.append(Action("immediate", f"{command(*best)}{flags}", _why(best, findings)))
     elif best:
         why = "harmless today; other tools may stumble over it"
-        actions.append(Action("medium-term", f"{command(*best)}{flags}", why))
+        actions.append(Action("medium-term", f"{_by_name(best, findings)}{flags}", why))
     if fatal and (not best or _cost(best) > _COST["unblock"]):
         actions.append(
             Action("immediate", f"invoke unblock{flags}", "a healthy server while the environment is mended")
@@ -157,6 +157,15 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
     stuck = [f for f in findings if not (f.cured_by or f.by_hand) and (f.severity != "advice" or not best)]
     actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in stuck]
     return (*actions, *(Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand))
+
+
+def _by_name(best: tuple[str, ...], findings: tuple[Finding, ...]) -> str:
+    """What is typed for advice: `heal` follows none of its own accord, so it is told which."""
+    typed = command(*best)
+    if not typed.startswith("invoke heal"):
+        return typed
+    codes = dict.fromkeys(finding.code for finding in findings if _cured(finding, best, findings))
+    return " ".join([typed, *(f"--only {code}" for code in codes)])
 
 
 def _why(best: tuple[str, ...], findings: tuple[Finding, ...]) -> str:

@@ -70,7 +70,8 @@ def test_a_wound_is_cured_and_nothing_is_lost(
     who = patient_of(settings)
     told = judge(who, who.look())
     assert [option.id for option in told.options if option.recommended] == ["relink"]
-    assert told.next_actions[0].command == "invoke heal --no-rebuild"
+    by_name = "" if told.sick else f" --only {wound.code}"
+    assert told.next_actions[0].command == f"invoke heal --no-rebuild{by_name}"
     assert flow.relink(settings, dry_run=True).outcome == "planned"
     assert fingerprint(patient.venv) == wounded
 

@@ -343,3 +343,12 @@ def test_what_is_named_by_hand_and_put_back_is_no_success(project: Project, monk
     assert (result.outcome, result.exit_code) == ("sick", 1)
     assert ["its python says so" in error.message for error in result.errors] == [True]
     assert fingerprint(project.venv) == before
+
+
+def test_what_is_typed_for_advice_follows_it(project: Project) -> None:
+    (project.venv / "bin" / "python3").unlink()
+    typed = [action.command for action in flow.diagnose(project.settings).data["next_actions"]]
+    assert typed == ["invoke heal --no-rebuild --only python-alias-broken"]
+    assert heal(project, rebuild=False).outcome == "unchanged", "advice alone is no reason to act"
+    assert heal(project, rebuild=False, only=(typed[0].rpartition(" ")[2],)).outcome == "cured"
+    assert flow.diagnose(project.settings).data["findings"] == ()

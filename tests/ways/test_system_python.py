@@ -194,3 +194,37 @@ def test_not_without_being_asked(system: Project) -> None:
     before = fingerprint(site(system))
     flow.unblock(system.settings, wheelhouse=str(system.wheelhouse))
     assert fingerprint(site(system)) == before
+
+
+def test_a_clean_up_that_fails_too_loses_no_record(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier run added stays on record beside what can't be removed; the first error is the one told."""
+    base = system_python.choose(system.settings, patient(system.settings).look(imports=False))
+    earlier = system_python.Ledger(str(base.executable), {"earlier": "1.0"}, overrule=False, time=1.0)
+    system_python._save(system.settings, earlier)
+    with monkeypatch.context() as broken:
+        broken.setattr(system_python, "_must_be_there", lambda *_: _fail())
+        broken.setattr(
+            system_python, "_uninstall_words", lambda *_, **_more: [sys.executable, "-c", "raise SystemExit(3)"]
+        )
+        with pytest.raises(FailedError) as told:
+            flow.unblock(system.settings, system=ASKED)
+    assert told.value.code == "not-installed"
+    known = system_python.ledger(system.settings)
+    assert known is not None
+    assert known.added == {"earlier": "1.0", NAME: VERSION}
+    assert flow.unblock(system.settings, system=replace(ASKED, revert=True)).data["removed"] == [NAME]
+
+
+def test_a_clean_up_leaves_the_earlier_record(system: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = system_python.choose(system.settings, patient(system.settings).look(imports=False))
+    earlier = system_python.Ledger(str(base.executable), {"earlier": "1.0"}, overrule=False, time=1.0)
+    system_python._save(system.settings, earlier)
+    monkeypatch.setattr(system_python, "_must_be_there", lambda *_: _fail())
+    with pytest.raises(FailedError):
+        flow.unblock(system.settings, system=ASKED)
+    assert system_python.ledger(system.settings) == earlier
+    assert not (site(system) / NAME).exists()
+
+
+def _fail() -> None:
+    raise FailedError("not-installed", "it is not there", "invoke unblock")

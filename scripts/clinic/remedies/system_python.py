@@ -16,7 +16,7 @@ from pathlib import Path
 
 from clinic import drift, fs, interpreters, proc
 from clinic.anatomy import lock
-from clinic.errors import FailedError, RefusedError
+from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts, Interpreter, Self
 from clinic.remedies import install, stopgap
 from clinic.remedies.stopgap import Stopgap
@@ -163,10 +163,9 @@ def _add(
         install.install(base.executable, source, say, prefix=base.prefix)
         _must_be_there(base, missing)
     except BaseException:  # Ctrl+C too: what this run added goes, what an earlier one added stays on record
-        _save(settings, Ledger(str(base.executable), missing, source.overrule, time.time()))
-        revert(settings)
-        if known:
-            _save(settings, known)
+        with suppress(ClinicError):  # what can't be removed stays on record beside it; the first error is told
+            _remove(Ledger(str(base.executable), missing, source.overrule, time.time()))
+            _forget(settings, known)
         raise
 
 
@@ -199,6 +198,13 @@ def revert(settings: Settings) -> tuple[list[str], list[str]]:
     known = ledger(settings)
     if known is None:
         return [], []
+    removed = _remove(known)
+    _forget(settings, None)
+    return removed
+
+
+def _remove(known: Ledger) -> tuple[list[str], list[str]]:
+    """The same for what this ledger names; the one on record is not touched."""
     base = interpreters.identify(Path(known.python))
     if not isinstance(base, Interpreter):
         raise FailedError("system-silent", f"{known.python} cannot be asked any more: {base.reason}.", "look at it")
@@ -210,8 +216,15 @@ def revert(settings: Settings) -> tuple[list[str], list[str]]:
         if not done.ok:
             told = install.reason_in(done.stdout + done.stderr) or done.reason
             raise FailedError("not-removed", f"{', '.join(mine)}: {told}", f"{known.python} -m pip uninstall")
-    _file(settings).unlink()
     return mine, changed
+
+
+def _forget(settings: Settings, earlier: Ledger | None) -> None:
+    """On record is from now on what was there before, if anything was."""
+    if earlier:
+        _save(settings, earlier)
+    else:
+        _file(settings).unlink()
 
 
 def ledger(settings: Settings) -> Ledger | None:
