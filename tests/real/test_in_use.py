@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,13 +33,15 @@ def site(tmp_path: Path, free_port: int) -> Iterator[Site]:
 
 @pytest.fixture
 def stranger(site: Site) -> Iterator[int]:
-    """A process that runs from the environment."""
-    words: list[str | Path] = [site.venv / "bin" / "python", "-c", "print(1, flush=True); input()"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout
-        child.stdout.readline()
-        yield child.pid
-        child.kill()
+    """A process that runs from the environment, and is no child of this one: what that has started is no stranger."""
+    python, script = site.venv / "bin" / "python", "import os, time; print(os.getpid(), flush=True); time.sleep(300)"
+    words: list[str | Path] = ["/bin/sh", "-c", '"$0" -c "$1" & exit', python, script]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as shell:
+        assert shell.stdout
+        pid = int(shell.stdout.readline())
+        shell.stdout.close()
+    yield pid
+    os.kill(pid, signal.SIGKILL)
 
 
 def rebuild(site: Site) -> Result:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import cast
+from typing import Any, cast
 
 from clinic.facts import Flavour, Interpreter
 from tests.real.conftest import restore
@@ -111,3 +111,16 @@ def furnish(venv: Path) -> None:
     (info / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: clinic-marker\nVersion: 1.0\n")
     (info / "RECORD").write_text(f"{MARKER}.py,,\n", encoding="utf-8")
     (venv / "notes of mine.txt").write_text("keep me\n", encoding="utf-8")
+
+
+def found(diagnosis: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Codes and severities, less what is true of all these environments: the path of each has an umlaut in it."""
+    told = [each if isinstance(each, dict) else vars(each) for each in diagnosis["findings"]]
+    pairs = [(each["code"], each["severity"]) for each in told]
+    pairs.remove(("venv-path-not-ascii", "advice"))
+    return pairs
+
+
+def codes(diagnosis: Mapping[str, Any]) -> list[str]:
+    """The codes alone."""
+    return [code for code, _severity in found(diagnosis)]

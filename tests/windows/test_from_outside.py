@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.real.patients import MARKER, fingerprint
-from tests.real.visits import Project, codes
+from tests.real.visits import Project
 from tests.real.wounding import Wound
-from tests.windows.patients import CREATORS, Ward, WindowsPatient
+from tests.windows.patients import CREATORS, Ward, WindowsPatient, codes
 from tests.windows.wounds_of_windows import BEYOND_CFG, DEALT, OF_WINDOWS
 
 # What can't be told without asking a python of Windows.

@@ -15,6 +15,7 @@ import requests
 from tests.real.patients import fingerprint
 from tests.ways.project import NAME, free_port, install
 from tests.windows.hands import Hand
+from tests.windows.patients import codes
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def test_the_life_of_a_server(bridge: Bridge) -> None:
     # What is in use can be neither deleted nor replaced; what the file says can be restored all the same.
     (bridge.root / "env" / "pyvenv.cfg").unlink()
     code, look = bridge.command("diagnose")
-    assert (code, [found["code"] for found in look["data"]["findings"]]) == (1, ["cfg-missing"])
+    assert (code, codes(look["data"])) == (1, ["cfg-missing"])
     assert bridge.command("fix-cfg")[1]["outcome"] == "cured"
     assert bridge.answer().headers["X-Bridge-Pid"] == record["pid"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.real.patients import fingerprint
-from tests.real.visits import codes, without_cfg
+from tests.real.visits import without_cfg
 from tests.real.wounding import Wound
-from tests.windows.patients import CREATORS, Ward
+from tests.windows.patients import CREATORS, Ward, codes, found
 from tests.windows.wounds_of_windows import BEYOND_CFG, DEALT, HARMLESS, LAUNCHER_CODES
 
 _ORDER = ["advice", "degraded", "fatal"]
@@ -25,7 +25,7 @@ def test_a_wound_is_named_and_cured_and_nothing_is_lost(ward: Ward, wound: Wound
 
     _code, look = ward.hand.command(patient.project, "diagnose")
     severity = max(wound.least(patient), seen.severity, key=_ORDER.index)
-    assert [(found["code"], found["severity"]) for found in look["data"]["findings"]] == [(wound.code, severity)]
+    assert found(look["data"]) == [(wound.code, severity)]
     assert fingerprint(patient.venv) == wounded
 
     code, cure = ward.hand.command(patient.project, "fix-cfg")
