@@ -174,7 +174,7 @@ def found(venv: Path) -> list[tuple[str, str]]:
 def test_a_lost_windowless_launcher(tmp_path: Path) -> None:
     venv = whole(tmp_path)
     (venv / "Scripts" / "pythonw.exe").unlink()
-    assert found(venv) == [("pythonw-missing", "degraded")]
+    assert found(venv) == [("pythonw-missing", "advice")]
 
 
 @pytest.mark.parametrize("name", ["python.exe", "pythonw.exe"])

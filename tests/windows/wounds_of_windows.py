@@ -141,5 +141,5 @@ def launcher(path: Path, interpreter: str) -> None:
 BEYOND_CFG: dict[str, Inflict] = {
     "python-truncated": _python_truncated,
     "python-missing": _python_missing,
-    "script-stale": _script_of_elsewhere,
+    "launcher-stale": _script_of_elsewhere,
 }

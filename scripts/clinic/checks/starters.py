@@ -279,7 +279,7 @@ CHECKS = (
 )
 NAMES = (
     Check("python-wrong-kind", "a launcher is of the wrong kind", wrong_kind, always("degraded"), RELINK, HURT),
-    Check("pythonw-missing", "the windowless interpreter is missing", no_windowed, always("degraded"), RELINK, HURT),
+    Check("pythonw-missing", "the windowless interpreter is missing", no_windowed, always("advice"), RELINK, HURT),
     Check("python-alias-broken", "another name of the interpreter is lost", aliases, _weight_of_aliases, RELINK, HURT),
     Check("lib64-missing", "lib64 is missing", lib64, always("advice"), RELINK),
 )

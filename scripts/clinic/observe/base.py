@@ -250,8 +250,11 @@ def search(
 
 
 def behind(hunt: Search, base: Interpreter | None) -> Iterator[tuple[str, Interpreter | Silence]]:
-    """Names of the interpreter that are or lead to something else than the base, and what that says, asked outside."""
-    if hunt.tree.platform != layout.here():
+    """Names of the interpreter that are or lead to something else than the base, and what that says, asked outside.
+
+    Not on Windows: what lies there are launchers, which are no python without the environment around them.
+    """
+    if hunt.tree.platform != layout.here() or here_is_windows():
         return
     programs = hunt.programs()
     for each in hunt.tree.starters:
