@@ -109,7 +109,9 @@ def install(session: nox.Session, *names: str) -> None:
     prefix = str(said).strip()
     if not Path(prefix).samefile(place):
         session.error(f"{place} is damaged, its python is that of {prefix}: delete the folder, run nox again")
-    session.install("--require-hashes", *(word for name in names for word in ("-r", f"requirements/{name}.txt")))
+    # uv links files to its cache: whoever edits one, in any environment, has edited it for all that come after.
+    words = (word for name in names for word in ("-r", f"requirements/{name}.txt"))
+    session.install("--require-hashes", *words, env={"UV_NO_CACHE": "1"})
 
 
 def compile_locks(session: nox.Session, root: Path, *flags: str) -> None:

@@ -51,6 +51,14 @@ def _nothing_leaks() -> Iterator[None]:
     assert paths == path, "the test changed sys.path"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _a_cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """uv links files to its cache: what the tests hurt must not reach the user's, nor what was hurt there the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def interpreters_found() -> tuple[Interpreter, ...]:
     """One base interpreter of every supported flavour that this machine has."""
