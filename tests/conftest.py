@@ -53,7 +53,7 @@ def _nothing_leaks() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _a_cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """uv links files to its cache: what the tests hurt must not reach the user's, nor what was hurt there the tests."""
+    """What the tests hurt must not reach the user's uv cache, which files are linked to; nor its state the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv")))
         yield

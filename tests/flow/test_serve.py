@@ -54,6 +54,12 @@ def test_the_whole_life(project: Settings) -> None:
     try:
         assert (started.outcome, started.exit_code, started.data["state"]) == ("healthy", 0, "running")
         assert flow.start_server(project).outcome == "unchanged"
+        assert flow.start_server(project, project.root / "env").outcome == "unchanged"
+        creator.create(project.root / "other", with_pip=False, symlinks=sys.platform != "win32")
+        for command in (flow.start_server, flow.keep_alive):
+            with pytest.raises(RefusedError, match="runs already, from") as caught:
+                command(project, project.root / "other")
+            assert caught.value.code == "other-environment"
         told = flow.server_status(project)
         assert told.exit_code == 0
         assert told.data["pid"] == started.data["pid"]

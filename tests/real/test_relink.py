@@ -139,6 +139,20 @@ def test_only_what_is_lost_is_laid(ward: Ward, project: Project) -> None:
     assert [receipt.changed for receipt in result.data["receipts"]] == [(patient.python,)]
 
 
+def test_a_wrapper_that_starts_the_interpreter_stays(ward: Ward, project: Project) -> None:
+    base = bases()[-1]
+    patient = ward.patient(VENV_COPIES, base)
+    kept = patient.python.with_name(f"python{base.flavour}")
+    patient.python.unlink()
+    patient.python.write_text(f'#!/bin/sh\nLANG=C exec "{kept}" "$@"\n', encoding="utf-8")
+    patient.python.chmod(0o755)
+    wrapper = patient.python.read_bytes()
+    patient.python.with_name("python3").write_bytes(b"")
+    result = flow.relink(around(project, patient).settings)
+    assert [receipt.changed for receipt in result.data["receipts"]] == [(patient.python.with_name("python3"),)]
+    assert patient.python.read_bytes() == wrapper
+
+
 @pytest.mark.parametrize("name", ["python-dangling", "python-cut", "base-gone", "python-retargeted"])
 def test_the_command_line_heals_it(ward: Ward, project: Project, name: str) -> None:
     wound = _by_name(name)

@@ -13,6 +13,7 @@ from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
 from clinic.flow.patient import Patient, judge, patient
+from clinic.flow.serve import refuse_another_environment
 from clinic.model import Finding, Result
 from clinic.records import Records
 from clinic.remedies import stopgap
@@ -42,6 +43,8 @@ def keep_alive(
     """Watch the server until Ctrl+C, then stop it; death, hanging and a lost pyvenv.cfg are mended meanwhile."""
     from clinic.service import keepalive, manager
 
+    if venv is not None:
+        refuse_another_environment(patient(settings, venv), manager.status(settings), venv)
     if dry_run:
         now = manager.status(settings)
         first = [] if now.state == "running" else ["start the server"]

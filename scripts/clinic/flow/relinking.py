@@ -9,6 +9,7 @@ from typing import Any
 from clinic.checks.reading import base_is_gone
 from clinic.errors import FailedError
 from clinic.facts import Facts
+from clinic.flow import holding
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import damage, drafted, locked, packages_hurt, proved, told
 from clinic.model import Diagnosis, Receipt, Result
@@ -40,6 +41,7 @@ def relink(
         notes = (*told(recovered), f"base interpreter: {draft.base.executable} ({draft.base.dotted}), {draft.proof}")
         if dry_run:
             return _planned(before, draft, notes)
+        notes += holding.told_or_refused(settings, who.venv)
         look = partial(who.look, base=draft.base.executable, imports=imports)
         hurt = partial(packages_hurt, who)
         receipt, after, objection = remedy.apply(draft, who.records, look, hurt, **damage(facts))

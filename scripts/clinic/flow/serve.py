@@ -26,6 +26,7 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
 
     who = patient(settings, venv)
     if find.server(settings).kind == "ours" and (now := manager.status(settings)).state == "running":
+        refuse_another_environment(who, now, venv)
         return _told("start", now, "unchanged", 0, settings)
     _refuse_a_start_that_cannot_work(who)
     python = layout.python_in(who.venv)
@@ -39,6 +40,18 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
     if not status.stopgap:
         stopgap.ended(settings)
     return _told("start", status, "healthy" if status.changed else "unchanged", 0, settings)
+
+
+def refuse_another_environment(who: Patient, now: Status, asked: Venv) -> None:
+    """Of a server that runs already: it stays where it is, and whoever named another environment is told so."""
+    runs = (now.environment or {}).get("venv")
+    if asked is None or runs is None or now.stopgap or Path(runs).resolve() == who.venv.resolve():
+        return
+    raise RefusedError(
+        "other-environment",
+        f"The server runs already, from {runs} and not from {who.venv}. Nothing was changed.",
+        f"invoke restart{who.flags}",
+    )
 
 
 def _refuse_a_start_that_cannot_work(who: Patient) -> None:

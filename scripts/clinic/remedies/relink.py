@@ -16,7 +16,7 @@ from clinic.anatomy import cfg as grammar
 from clinic.anatomy import laid, layout
 from clinic.anatomy.there import is_file, names_in, same
 from clinic.errors import RefusedError
-from clinic.facts import Facts, Flavour, Interpreter, Starter, Tree
+from clinic.facts import Facts, Flavour, Interpreter, Self, Starter, Tree
 from clinic.model import Receipt
 from clinic.records import Records, Transaction
 from clinic.remedies import fix_cfg, ground
@@ -63,9 +63,17 @@ def draft(facts: Facts, cfg: fix_cfg.Draft | None) -> Draft:
             f"No base interpreter (Python {facts.flavour or '?'}) is proven for {facts.venv}. Nothing was touched.",
             "invoke rebuild",
         )
-    steps = (*_interpreters(facts, tree, base), *_lib64(tree, base))
+    kept = _wrappers(facts, tree)
+    steps = (*(step for step in _interpreters(facts, tree, base) if step.path not in kept), *_lib64(tree, base))
     ground.refuse_outside(facts.venv, *(step.path.parent for step in steps))
     return Draft(facts.venv, base, facts.search.proof, steps, cfg)
+
+
+def _wrappers(facts: Facts, tree: Tree) -> frozenset[Path]:
+    """Scripts that stand for the interpreter and start it: somebody put them there on purpose, and they work."""
+    if not isinstance(facts.me, Self) or not facts.me.is_itself:
+        return frozenset()
+    return frozenset(each.file.path for each in tree.starters if each.program and each.program.format == "script")
 
 
 def _interpreters(facts: Facts, tree: Tree, base: Interpreter) -> Iterator[Step]:
