@@ -26,7 +26,7 @@ ENTER = (
 QUICK = {"interval": 0.5, "backoff_first": 0.1, "backoff_limit": 0.4, "crash_loop_starts": 4}
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait for a condition to come true, and give what it came to."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -121,7 +121,7 @@ class Kept:
         """The server's pid."""
         return int((self.root / "b.pid").read_text("ascii").split()[0])
 
-    def another(self, old: int, seconds: float = 15.0) -> int:
+    def another(self, old: int, seconds: float = 30.0) -> int:
         """Wait for a healthy server that is another process."""
 
         def found() -> int:

@@ -260,7 +260,7 @@ def test_a_stranger_on_the_port_is_told_and_waited_for(kept: Callable[..., Kept]
         time.sleep(1.5)
         assert not one.events("start-failed", "started")
         assert identity.alive(bystander)
-    until(lambda: one.events("started"), 5)
+    until(lambda: one.events("started"))
 
 
 def test_a_pid_used_again_is_nobody_to_watch(kept: Callable[..., Kept], bystander: Identity) -> None:
@@ -281,7 +281,7 @@ def test_an_app_that_cannot_be_imported_is_told_not_looped_on(kept: Callable[...
     time.sleep(1.5)
     assert len(one.events("start-failed")) == 1
     (one.root / "absent.py").write_text(APP.read_text("utf-8"), encoding="utf-8")
-    until(lambda: one.events("started"), 5)
+    until(lambda: one.events("started"))
 
 
 def test_a_closed_terminal_ends_it_gracefully(kept: Callable[..., Kept]) -> None:

@@ -85,7 +85,7 @@ def test_a_lost_interpreter_is_laid_anew(kept: Kept, cfg: bool) -> None:
 
 
 def test_what_needs_a_network_is_told_and_a_mended_environment_wakes_it(kept: Kept) -> None:
-    kept.figures = {"interval": 30, "backoff_first": 20, "backoff_limit": 600}
+    kept.figures = {"interval": 30, "backoff_first": 100, "backoff_limit": 600}
     kept.watching()
     old = kept.pid()
     aside = kept.environment.rename(kept.environment.with_name("aside"))
@@ -98,12 +98,12 @@ def test_what_needs_a_network_is_told_and_a_mended_environment_wakes_it(kept: Ke
     assert now.monitor
     assert now.monitor.hint.startswith("invoke rebuild")
     aside.rename(kept.environment)
-    kept.another(old, 8)
+    kept.another(old)
     assert kept.events("mended")
 
 
 def test_a_lost_package_is_diagnosed_at_the_first_failed_start(kept: Kept) -> None:
-    kept.figures = {"interval": 30, "backoff_first": 20, "backoff_limit": 600}
+    kept.figures = {"interval": 30, "backoff_first": 100, "backoff_limit": 600}
     kept.watching()
     (needed,) = kept.environment.glob("lib/python*/site-packages/needed.py")
     old = kept.pid()
@@ -115,7 +115,7 @@ def test_a_lost_package_is_diagnosed_at_the_first_failed_start(kept: Kept) -> No
     assert failed["code"] == "package-missing"
     until(lambda: kept.events("waiting", "blocked"))
     needed.write_text("", encoding="utf-8")
-    kept.another(old, 8)
+    kept.another(old)
 
 
 def test_another_repair_is_waited_for(kept: Kept) -> None:
