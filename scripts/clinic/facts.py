@@ -102,6 +102,16 @@ class Disk:
     inodes: int | None
     """Files that may still be made; None where they are not counted."""
     read_only: bool
+    denied: Denied | None = None
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A folder of the environment in which this user may change nothing."""
+
+    folder: Path
+    owner: str
+    user: str
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ _COST = {option.id: option.estimate_seconds for option in _TRADE_OFFS}
 _KEEPS = frozenset(option.id for option in _TRADE_OFFS if option.keeps_packages)
 
 
+_FIRST = frozenset({"not-writable"})
+"""What stands in the way of every remedy, and is mended by hand."""
+
+
 def command(*remedies: str) -> str:
     """What is typed to have these remedies applied; a look where there is none."""
     if len(remedies) > 1:
@@ -142,7 +146,8 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
     best = recommended(findings, base_known=base_known)
     sick = any(finding.severity != "advice" for finding in findings)
     fatal = any(finding.severity == "fatal" for finding in findings)
-    actions = []
+    barred = [finding for finding in findings if finding.code in _FIRST]
+    actions = [Action("immediate", f.by_hand, f"{f.title}: no repair works before") for f in barred if sick]
     if best and sick:
         actions.append(Action("immediate", f"{command(*best)}{flags}", _why(best, findings)))
     elif best:
@@ -156,7 +161,11 @@ def next_actions(findings: tuple[Finding, ...], *, base_known: bool, flags: str 
         actions.append(Action("short-term", f"invoke validate{flags}", "proves that the cure worked, server included"))
     stuck = [f for f in findings if not (f.cured_by or f.by_hand) and (f.severity != "advice" or not best)]
     actions += [Action("short-term", f"fix by hand: {f.title}", f.evidence[0]) for f in stuck]
-    return (*actions, *(Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand))
+    done = {action.command for action in actions}
+    return (
+        *actions,
+        *(Action("medium-term", f.by_hand, f.title) for f in findings if f.by_hand and f.by_hand not in done),
+    )
 
 
 def _by_name(best: tuple[str, ...], findings: tuple[Finding, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from clinic.checks.base import Check, Evidence, always
 from clinic.facts import Facts
 
@@ -26,7 +28,25 @@ def read_only(facts: Facts) -> Evidence:
     return f"the file system of {facts.venv} is read-only: nothing can be repaired or installed there"
 
 
+def not_writable(facts: Facts) -> Evidence:
+    """Somebody else's, as after `sudo pip install`: it may well run, and nothing in it can be repaired."""
+    denied = facts.disk.denied if facts.disk else None
+    if denied is None:
+        return None
+    whose = "has no write permission" if denied.owner == denied.user else f"belongs to {denied.owner}"
+    return f"{denied.folder} {whose}: as {denied.user}, nothing can be repaired or installed there"
+
+
+def _own_it(facts: Facts) -> str:
+    denied = facts.disk.denied if facts.disk else None
+    if denied is None:
+        return ""
+    place = shlex.quote(str(facts.venv))
+    return f"chmod -R u+w {place}" if denied.owner == denied.user else f"sudo chown -R {denied.user} {place}"
+
+
 CHECKS = (
     Check("disk-full", "the disk is full", full, always("degraded"), ()),
     Check("disk-read-only", "the file system is read-only", read_only, always("advice"), ()),
+    Check("not-writable", "the environment is not this user's", not_writable, always("advice"), (), by_hand=_own_it),
 )

@@ -89,7 +89,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         places=read_places(venv, tree, packages),
         wants_system_site=wants_system_site,
-        disk=disk_of(venv),
+        disk=disk_of(venv, filter(None, (tree.scripts, tree.site_packages))),
         variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )

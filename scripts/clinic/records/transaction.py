@@ -109,17 +109,23 @@ class Transaction:
     ) -> None:
         if self.entry.state == "pending" and (self.entry.moved or self.entry.made or self.entry.brought):
             self.put_back()
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise _no_room(error) from error
+        if isinstance(error, OSError) and error.errno in _OUTSIDE:
+            raise _outside(error) from error
 
 
-_NO_ROOM = {errno.EROFS: "disk-read-only", errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full"}
+_OUTSIDE = {
+    errno.EROFS: ("disk-read-only", "make the file system writable, then try again"),
+    errno.ENOSPC: ("disk-full", "free some space, then try again"),
+    errno.EDQUOT: ("disk-full", "free some space, then try again"),
+    errno.EACCES: ("not-writable", "invoke diagnose"),
+    errno.EPERM: ("not-writable", "invoke diagnose"),
+}
+"""What must be mended outside of the suite; `diagnose` names whose an environment is, and what to type."""
 
 
-def _no_room(error: OSError) -> FailedError:
-    code = _NO_ROOM[error.errno or errno.ENOSPC]
+def _outside(error: OSError) -> FailedError:
+    code, hint = _OUTSIDE[error.errno or errno.ENOSPC]
     message = f"{error.filename or 'A file'} could not be written: {error.strerror}. Everything is as it was before."
-    hint = "free some space, then try again" if code == "disk-full" else "make the file system writable, then try again"
     return FailedError(code, message, hint)
 
 
