@@ -83,6 +83,18 @@ def test_an_environment_that_somebody_else_owns(patient: Patient, tmp_path: Path
     _refused(project, patient, "sudo chown -R root ")
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
+def test_one_package_that_somebody_else_installed(patient: Patient, tmp_path: Path) -> None:
+    project = around(Project(tmp_path / "invoke.yaml"), patient)
+    (packages,) = patient.venv.glob("lib/python3*/site-packages")
+    package = packages / "somebodys"
+    package.mkdir()
+    os.chown(package, _NOBODY, _NOBODY)
+    _code, told = _told(project, "diagnose")
+    (found,) = [each for each in told["data"]["findings"] if each["code"] == "not-writable"]
+    assert found["evidence"][0].startswith(f"{package} belongs to ")
+
+
 def test_who_may_write_everywhere_is_told_nothing(patient: Patient, tmp_path: Path) -> None:
     from clinic.observe.disk import disk_of
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clinic.facts import Denied, Disk
@@ -21,8 +22,16 @@ def disk_of(folder: Path, inside: Iterable[Path] = ()) -> Disk | None:
     # Some file systems (btrfs, most network mounts) count no inodes, and say 0 of 0.
     inodes = told.f_favail if told.f_files else None
     read_only = bool(told.f_flag & os.ST_RDONLY)
-    denied = None if read_only else next(filter(None, map(_denied, (folder, *inside))), None)
+    denied = None if read_only else next(filter(None, map(_denied, _folders(folder, *inside))), None)
     return Disk(told.f_bavail * told.f_frsize, inodes, read_only, denied)
+
+
+def _folders(*folders: Path) -> Iterator[Path]:
+    """Those, and then what lies in them: one package of `sudo pip install` is enough to bar its own repair."""
+    yield from folders
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            yield from (Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 def _denied(folder: Path) -> Denied | None:
