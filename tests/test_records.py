@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clinic.errors import BusyError, RefusedError
+from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.records import EVENTS_CAP, Records
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -182,3 +182,24 @@ def test_a_written_file_keeps_its_mode_where_no_second_name_can_be_had(
         change.write(file, b"new")
         change.commit()
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", 0o755)
+
+
+def test_what_could_not_be_moved_leaves_no_folder_behind(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "b"
+    path.mkdir()
+
+    def denied(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(source), None, str(target))
+
+    def moved() -> None:
+        with records.transaction("relink", tmp_path) as change:
+            monkeypatch.setattr(Path, "rename", denied)
+            change.stash(path)
+
+    with pytest.raises(FailedError) as caught:
+        moved()
+    assert caught.value.code == "not-writable"
+    assert path.is_dir()
+    assert not list((records.folder / "stash").iterdir())

@@ -102,9 +102,11 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
         ("INVOKE_CLINIC_SERVICE_COMMAND", "[a]", "settings-variable-type"),
         ("INVOKE_CLINIC_SERVICE_PORT", "[", "settings-type"),
         ("INVOKE_CLINIC_SERVICE_PORT", "no", "settings-type"),
+        ("INVOKE_CLINIC_KEEP_ALIVE_FAILURES", "0", "settings-type"),
     ],
 )
 def test_bad_variables(tmp_path: Path, name: str, value: str, code: str) -> None:
     with pytest.raises(RefusedError) as caught:
         loaded(tmp_path, "", **{name: value})
     assert caught.value.code == code
+    assert name in caught.value.message

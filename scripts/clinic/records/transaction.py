@@ -142,3 +142,6 @@ def put_back(entry: Entry) -> None:
         if fs.exists(kept):
             fs.remove(was)
             fs.move(kept, was)
+    for folder in {kept.parent for _, kept in entry.moved}:
+        with contextlib.suppress(OSError):  # never there, or it holds what was not ours to move
+            folder.rmdir()

@@ -50,4 +50,4 @@ def load(root: Path, file: Path | None = None, variables: Mapping[str, str] | No
     environ = os.environ if variables is None else variables
     tree = with_variables(tree, environ)
     used = source if source.is_file() else None
-    return build(tree, (source.parent if file else root).absolute(), used)
+    return build(tree, (source.parent if file else root).absolute(), used, environ.keys())

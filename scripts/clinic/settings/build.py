@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from clinic.errors import RefusedError
-from clinic.settings.layers import wrong_type
+from clinic.settings.layers import VARIABLE_PREFIX, wrong_type
 from clinic.settings.shape import Environment, Health, KeepAlive, Service, Settings
 
 PLACEHOLDERS = frozenset({"python", "host", "port", "venv", "root"})
@@ -18,8 +18,8 @@ PLACEHOLDERS = frozenset({"python", "host", "port", "venv", "root"})
 class _Reader:
     """Takes typed values out of the merged tree; each refusal names the setting by its full path."""
 
-    def __init__(self, tree: Mapping[str, Any], source: str, root: Path) -> None:
-        self.tree, self.source, self.root = tree, source, root
+    def __init__(self, tree: Mapping[str, Any], source: str, root: Path, variables: Collection[str]) -> None:
+        self.tree, self.source, self.root, self.variables = tree, source, root, variables
 
     def get(self, path: str) -> Any:
         value: Any = self.tree
@@ -30,8 +30,15 @@ class _Reader:
     def checked(self, path: str, wanted: str, accept: Callable[[Any], bool]) -> Any:
         value = self.get(path)
         if not accept(value):
-            raise wrong_type(self.source, f"clinic.{path}", wanted, value)
+            raise self.wrong(path, wanted, value)
         return value
+
+    def wrong(self, path: str, wanted: str, value: object) -> RefusedError:
+        """The refusal, which blames the variable where it was a variable that said so."""
+        variable = VARIABLE_PREFIX + path.replace(".", "_").upper()
+        if variable in self.variables:
+            return wrong_type("the environment", variable, wanted, value)
+        return wrong_type(self.source, f"clinic.{path}", wanted, value)
 
     def text(self, path: str) -> str:
         return str(self.checked(path, "a text that is not empty", lambda v: isinstance(v, str) and bool(v.strip())))
@@ -43,7 +50,7 @@ class _Reader:
         try:
             return self.root / Path(text).expanduser()
         except RuntimeError as error:  # ~name of nobody
-            raise wrong_type(self.source, f"clinic.{path}", "a path", text) from error
+            raise self.wrong(path, "a path", text) from error
 
     def texts(self, path: str, *, empty: bool = False) -> tuple[str, ...]:
         wanted = "a list of texts" if empty else "a list of texts that is not empty"
@@ -72,9 +79,9 @@ def _is_number(value: object, kinds: type | tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def build(tree: Mapping[str, Any], root: Path, file: Path | None) -> Settings:
-    """The typed settings of a merged tree. Raises RefusedError."""
-    take = _Reader(tree, str(file) if file else "settings", root)
+def build(tree: Mapping[str, Any], root: Path, file: Path | None, variables: Collection[str]) -> Settings:
+    """The typed settings of a merged tree, over which these variables were laid. Raises RefusedError."""
+    take = _Reader(tree, str(file) if file else "settings", root, variables)
     path = take.text("environment.path")
     return Settings(
         root=root,

@@ -206,7 +206,7 @@ def _from_text(name: str, path: tuple[str, ...], text: str) -> Any:
     try:
         return parse_yaml(text)
     except ValueError as error:
-        raise wrong_type("environment", name, "a number", text) from error
+        raise wrong_type("the environment", name, "a number", text) from error
 
 
 def _replaced(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
