@@ -67,6 +67,8 @@ _TRADE_OFFS: tuple[Option, ...] = (
     ),
 )
 _ORDER = ("fix-cfg", "relink", "rescript", "reinstall", "rebuild")
+_BORROWED = frozenset({"fix-cfg", "relink", "rescript"})
+"""What these cure is no matter to a base interpreter that borrows the packages."""
 _NEED_BASE = frozenset({"fix-cfg", "relink"})
 _COVERS = {"relink": frozenset({"fix-cfg"})}
 """Laying the interpreter anew writes pyvenv.cfg too: what that would cure needs no step of its own then."""
@@ -98,7 +100,18 @@ def options(findings: tuple[Finding, ...], *, base_known: bool) -> tuple[Option,
     best = recommended(findings, base_known=base_known)
     possible = {name for name in _able(base_known) if any(name in finding.cured_by for finding in findings)}
     possible |= {"unblock"} if any(finding.severity == "fatal" for finding in findings) else set()
-    return tuple(_marked(option, option.id in best) for option in _TRADE_OFFS if option.id in possible)
+    offered = (_by_lifeboat(option, findings) for option in _TRADE_OFFS if option.id in possible)
+    return tuple(_marked(option, option.id in best) for option in offered)
+
+
+def _by_lifeboat(option: Option, findings: tuple[Finding, ...]) -> Option:
+    """Of a stopgap: where the packages are what is hurt, they can't be borrowed, and others have to be had."""
+    fatal = [finding for finding in findings if finding.severity == "fatal"]
+    if option.id != "unblock" or all(_BORROWED.intersection(finding.cured_by) for finding in fatal):
+        return option
+    from dataclasses import replace
+
+    return replace(option, needs_network=True, estimate_seconds=5.0)
 
 
 def _able(base_known: bool) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def test_interrupted_everything_is_put_back(
     clone: Clone, hanging: subprocess.Popen[str], number: signal.Signals
 ) -> None:
     hanging.send_signal(number)
-    said = hanging.communicate(timeout=20)[1]
+    said = hanging.communicate(timeout=60)[1]
     assert hanging.returncode == 130
     assert "everything is as it was" in said
     assert (clone.tools / "bridge-clinic.json").exists()
