@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ from tests.real.creators import bases
 # What derails a python or an installer in the shell of whoever runs the tests is a finding there, and none here.
 for _name in proc.DERAILING & os.environ.keys():
     del os.environ[_name]
+
+# Whoever runs the tests behind nohup, or in the background of a script, is deaf to these; so would be all we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parent.parent
 

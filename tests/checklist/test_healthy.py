@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from clinic import flow
-from clinic.checklist import GROUPS, TITLES
+from clinic.checklist import GROUPS, TITLES, Checklist, keepalive, native, shadow, stage
 from clinic.model import CheckResult
 from clinic.service.table import everyone
 from tests.service.conftest import command_of
@@ -35,6 +36,24 @@ def test_every_id_passes(project: Project, monkeypatch: pytest.MonkeyPatch) -> N
     assert project.settings.service.pid_file.read_bytes() == before
     assert leftovers(project) == []
     assert project.records.joinpath("snapshots").is_dir(), "a green checklist records the known-good state"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal is ignored by what a program inherits")
+def test_begun_behind_nohup_or_in_the_background_it_is_no_other(project: Project) -> None:
+    """What is deaf to Ctrl+C and the hang-up gives that on to all it starts; the played terminal takes it back."""
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    todo = Checklist()
+    try:
+        with shadow.made(project.settings, project.venv) as twin:
+            todo.run("native.survives-terminal", lambda: native.survives_terminal(twin))
+        with shadow.made(project.settings, project.venv) as twin, keepalive.watched(twin) as window:
+            stage.until(lambda: "answers" in window.shown(), 10)
+            todo.run("keepalive.graceful", lambda: keepalive.graceful(twin, window))
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert [check.status for check in todo.results] == ["pass", "pass"], todo.results
 
 
 def leftovers(project: Project) -> list[int]:

@@ -31,6 +31,9 @@ def shell(program: list[str], slave: int, out: int, witness: int) -> None:
     import fcntl
     import termios
 
+    # As a terminal does for all that starts in it: what nohup, or a shell's `&`, made us deaf to is not inherited.
+    for deaf_to in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(deaf_to, signal.SIG_DFL)
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for number in (0, 1, 2):
