@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolshed.interrupt import heed, requests_to_end
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -68,10 +70,14 @@ def attend(child: subprocess.Popen[bytes], beat: Callable[[], None], limit: floa
     waited = 0.0
     while waited < limit:
         try:
-            return child.wait(BEAT)
+            code = child.wait(BEAT)
         except subprocess.TimeoutExpired:
             waited += BEAT
+            heed()
             beat()
+        else:
+            heed()  # the terminal's Ctrl+C reached it too: that it failed is no news
+            return code
     return -1
 
 
@@ -111,8 +117,3 @@ def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def requests_to_end() -> list[signal.Signals]:
-    """Return the signals, besides Ctrl+C, that ask a program to end on this platform."""
-    return [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]

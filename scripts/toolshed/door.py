@@ -24,8 +24,8 @@ def enter(arguments: list[str]) -> int:
     except Trouble as trouble:
         display.say(f"bootstrap: {trouble}")
         return trouble.exit_code
-    except KeyboardInterrupt:
-        display.say("bootstrap: interrupted; everything is as it was before")
+    except KeyboardInterrupt as interrupt:
+        display.say(f"bootstrap: interrupted; {str(interrupt) or 'everything is as it was before'}")
         return INTERRUPTED
     except Exception:  # noqa: BLE001 - the last door: a bug must still give a short report and its own code
         display.say(bug_report())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import stat
 import sys
 import time
@@ -13,8 +12,8 @@ import venv
 from typing import TYPE_CHECKING
 
 from toolshed import install
-from toolshed.children import requests_to_end
 from toolshed.health import State, look, probe
+from toolshed.interrupt import heed, noted
 from toolshed.oslock import hold
 from toolshed.shed import (
     FORMAT,
@@ -44,21 +43,30 @@ PAUSES = (0.05, 0.2, 0.8)
 
 
 def ensure(shed: Shed, display: Display) -> bool:
-    """Make the tool environment be what the lock says; tells whether anything was changed."""
+    """Make the tool environment be what the lock says; tells whether anything was changed.
+
+    Raises Trouble, and KeyboardInterrupt where somebody asked for the end: with a text if that came too late.
+    """
     if not shed.requirements.is_file():
         hint = "restore it: git checkout -- requirements"
         raise Trouble("no-lock", f"{shed.requirements} is missing", hint, exit_code=REFUSED)
-    # Without the lock, so that a healthy clone may be read-only. A leftover means that a run was killed.
-    verdict = look(shed)
-    refuse_foreign(shed, verdict)
-    if verdict.state is State.HEALTHY and not os.path.lexists(shed.aside):
-        return False
     try:
-        with hold(shed.lock_file), interruptible():
-            recover(shed)
-            return act(shed, display, look(shed))
+        with noted():
+            return ensured(shed, display)
     except OSError as error:
         raise from_os(error, "making the tools") from error
+
+
+def ensured(shed: Shed, display: Display) -> bool:
+    """Look; lock and act only where something is to be done, so that a healthy clone may be read-only."""
+    verdict = look(shed)
+    refuse_foreign(shed, verdict)
+    # A leftover means that a run was killed.
+    if verdict.state is State.HEALTHY and not os.path.lexists(shed.aside):
+        return False
+    with hold(shed.lock_file):
+        recover(shed)
+        return act(shed, display, look(shed))
 
 
 def refuse_foreign(shed: Shed, verdict: Verdict) -> None:
@@ -116,14 +124,10 @@ def replaced(shed: Shed) -> Iterator[None]:
 
 def put_back(shed: Shed) -> None:
     """Take an unfinished environment away and put the old one, if there was one, in its place."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl+C would leave neither
-    try:
-        if os.path.lexists(shed.tools):
-            remove(shed.tools)
-        if os.path.lexists(shed.aside):
-            move(shed.aside, shed.tools)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if os.path.lexists(shed.tools):
+        remove(shed.tools)
+    if os.path.lexists(shed.aside):
+        move(shed.aside, shed.tools)
 
 
 def create(shed: Shed, display: Display) -> None:
@@ -150,6 +154,7 @@ def complete(shed: Shed, display: Display) -> None:
     present = distributions(site_packages)
     refuse_incomplete(lock if installer == "uv" else excerpt(lock, "uv", without=True), present)
     who = refuse_stranger(shed)
+    heed()
     write_stamp(
         shed,
         Stamp(
@@ -213,14 +218,3 @@ def remove(path: Path) -> None:
             if not item.is_symlink():
                 item.chmod(stat.S_IRWXU)
         shutil.rmtree(path)
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Let a polite request to end be what Ctrl+C is: everything is put back."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in requests_to_end()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
