@@ -78,6 +78,7 @@ def test_a_plan_says_what_it_would_do_and_that_it_did_nothing() -> None:
     )
     assert "Next" not in text
     assert "- build" in shown(Result("onboard", "planned", 0, {"plan": [{"build": "it"}]}))
+    assert "· nothing would be done" in shown(Result("heal", "planned", 0, {"plan": [], "receipts": []}))
 
 
 def test_nothing_to_do_takes_one_line() -> None:
@@ -181,6 +182,10 @@ def test_status_takes_what_other_versions_of_it_tell() -> None:
         (
             samples.asked("stop", "planned", plan=["stop process 1"]),
             "· would stop the server, which is running\n  - stop process 1\n",
+        ),
+        (
+            samples.asked("stop", "planned", plan=[], state="stopped", pid=None),
+            "· nothing to do, the server is stopped\n",
         ),
     ],
 )

@@ -55,6 +55,8 @@ def _headline(page: Page, told: Tree) -> None:
     symbol, style, word = _OUTCOMES[told["outcome"]]
     if told["command"] == "undo" and told["outcome"] == "cured":
         word = "undone"
+    if told["outcome"] == "planned" and not data.get("plan") and not data.get("content"):
+        word = "nothing would be done"
     venv = (data.get("before") or data).get("venv", "")
     took = f"  in {words.seconds(told['seconds'])}" if told["seconds"] and data.get("receipts") else ""
     place = f"  {venv}" if venv else ""

@@ -51,7 +51,10 @@ def _brief(page: Page, told: Tree) -> None:
     already = "already " if told["outcome"] == "unchanged" else ""
     if told["outcome"] == "planned":
         verb = told["command"] if told["command"] in {"start", "stop", "restart"} else "look after"
-        page.line(page.mark("note", "strong"), f" would {verb} the server, which is {word}")
+        does = (
+            f"would {verb} the server, which is {word}" if data.get("plan") else f"nothing to do, the server is {word}"
+        )
+        page.line(page.mark("note", "strong"), " ", does)
         for step in data.get("plan", []):
             page.line("- ", str(step), indent=2, hang=2)
         return
