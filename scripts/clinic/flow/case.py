@@ -58,7 +58,7 @@ def _reinstall(case: Case) -> Result:
     from clinic.flow import reinstall
 
     house, shown = case.wish.wheelhouse, case.shown
-    return reinstall(case.who.settings, case.venv, only=case.codes, wheelhouse=house, progress=shown)
+    return reinstall(case.who.settings, case.venv, only=case.codes, wheelhouse=house, progress=shown, facts=case.facts)
 
 
 def _rescript(case: Case) -> Result:
@@ -94,6 +94,8 @@ class Case:
     rounds: int = 0
     codes: tuple[str, ...] = ()
     """The damages that the course was chosen for."""
+    facts: Facts | None = None
+    """What that choice was made on, as long as nothing of the course was applied."""
 
     @property
     def mended(self) -> bool:
@@ -103,7 +105,7 @@ class Case:
     def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
         """What to apply now, cheapest first."""
         without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
-        known = facts.search.base is not None
+        self.facts, known = facts, facts.search.base is not None
         chosen = self.chosen(diagnosis.findings)
         course = plan.course(chosen, base_known=known, without=without)
         self.codes = tuple(finding.code for finding in (*chosen, *self._on_the_way(course, diagnosis.findings)))
@@ -148,6 +150,8 @@ class Case:
             self.errors.append(error)
             self.spent.add(remedy)
             return None
+        finally:
+            self.facts = None
         done: list[Receipt] = list(result.data.get("receipts", []))
         self.receipts += done
         self.notes += result.notes

@@ -24,7 +24,7 @@ from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 
-def reinstall(
+def reinstall(  # noqa: PLR0913 - the flags of the command, and what was seen before
     settings: Settings,
     venv: str | Path | None = None,
     *,
@@ -32,15 +32,18 @@ def reinstall(
     wheelhouse: str | Path | None = None,
     dry_run: bool = False,
     progress: Steps | None = None,
+    facts: Facts | None = None,
 ) -> Result:
     """Reinstall what is hurt at its locked or recorded version. `only` are finding codes; else all that makes it sick.
 
+    `facts` are those of a deep look since which nothing was changed: then it is not looked at again.
     Raises RefusedError before anything is touched, FailedError after everything was put back.
     """
     house = ground.wheelhouse(wheelhouse)
     who = patient(settings, venv)
     with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
-        return _Run(who, house, progress or Steps()).perform(only, told(recovered), dry_run=dry_run)
+        run = _Run(who, house, progress or Steps(), notes=[*told(recovered)])
+        return run.perform(facts or run.looked(imports=dry_run), only, dry_run=dry_run)
 
 
 COSTS_NOTHING = frozenset({"leftover-tilde"})
@@ -60,10 +63,13 @@ class _Run:
     shown: Steps
     notes: list[str] = field(default_factory=list)
 
-    def perform(self, only: Sequence[str], notes: tuple[str, ...], *, dry_run: bool) -> Result:
-        self.notes += notes
+    def looked(self, *, imports: bool) -> Facts:
+        """Look deep; what is imported meanwhile changes no choice."""
         self.shown.step("Comparing every file with its record")
-        facts = self.who.look(imports=dry_run, deep=True)  # what is imported meanwhile changes no choice
+        return self.who.look(imports=imports, deep=True)
+
+    def perform(self, facts: Facts, only: Sequence[str], *, dry_run: bool) -> Result:
+        """Choose, fetch, replace, prove."""
         before = judge(self.who, facts)
         codes = [finding.code for finding in _chosen(before.findings, only)]
         if not codes or facts.tree is None or facts.tree.site_packages is None:
