@@ -23,9 +23,12 @@ def test_a_wound_is_named_and_cured_and_nothing_is_lost(ward: Ward, wound: Wound
     if wound.name in LAUNCHER_CODES:
         assert code == LAUNCHER_CODES[wound.name]
 
-    _code, look = ward.hand.command(patient.project, "diagnose")
     severity = max(wound.least(patient), seen.severity, key=_ORDER.index)
-    assert found(look["data"]) == [(wound.code, severity)]
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    if severity != "fatal" and found(look["data"]) == [(wound.code, "fatal")]:
+        # Seen once, and not in 315 looks under load: wine fails to start a python that it has just started.
+        _code, look = ward.hand.command(patient.project, "diagnose")
+    assert found(look["data"]) == [(wound.code, severity)], look["data"]["findings"]
     assert fingerprint(patient.venv) == wounded
 
     code, cure = ward.hand.command(patient.project, "fix-cfg")
