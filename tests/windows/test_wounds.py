@@ -26,7 +26,7 @@ def test_a_wound_is_named_and_cured_and_nothing_is_lost(ward: Ward, wound: Wound
     severity = max(wound.least(patient), seen.severity, key=_ORDER.index)
     _code, look = ward.hand.command(patient.project, "diagnose")
     if severity != "fatal" and found(look["data"]) == [(wound.code, "fatal")]:
-        # Seen once, and not in 315 looks under load: wine fails to start a python that it has just started.
+        # Seen once, why is not known, and not in 315 looks under load: a python that had just started did not.
         _code, look = ward.hand.command(patient.project, "diagnose")
     assert found(look["data"]) == [(wound.code, severity)], look["data"]["findings"]
     assert fingerprint(patient.venv) == wounded
