@@ -105,7 +105,7 @@ def install(session: nox.Session, *names: str) -> None:
     """Install locks into the session's environment, once it is known to be that environment."""
     # An environment that lost its pyvenv.cfg runs as its base: nox reuses it unseen, and would fill the base.
     place = session.virtualenv.location
-    said = session.run("python", "-I", "-c", "import sys; print(sys.prefix)", silent=True, log=False)
+    said = session.run_install("python", "-I", "-c", "import sys; print(sys.prefix)", silent=True, log=False)
     prefix = str(said).strip()
     if not Path(prefix).samefile(place):
         session.error(f"{place} is damaged, its python is that of {prefix}: delete the folder, run nox again")
