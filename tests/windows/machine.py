@@ -73,7 +73,7 @@ VARIABLES = {
     # pip's HTTPS fails now and then (OSError 22), and nothing here is about the network.
     "PIP_NO_INDEX": "1",
     "PIP_FIND_LINKS": "C:\\wheels",
-    "UV_NO_INDEX": "1",
+    "UV_OFFLINE": "1",  # uv has no variable for --no-index
     "UV_FIND_LINKS": "C:\\wheels",
 }
 """The variables of its programs."""

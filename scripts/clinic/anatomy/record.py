@@ -77,14 +77,17 @@ def place(site: Path, row: Row) -> Path:
     return Path(os.path.normpath(site / row.path))
 
 
-def renewed(text: str, changed: Mapping[str, bytes]) -> str:
-    """The RECORD with hash and size of some files, named as in their rows, made true again."""
+def renewed(text: str, changed: Mapping[str, bytes | None]) -> str:
+    """The RECORD with hash and size of some files, named as in their rows, made true again; None takes a row out."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n" if "\r\n" in text else "\n")
     for fields in csv.reader(io.StringIO(text, newline="")):
-        if len(fields) == _ROW and fields[1] and (data := changed.get(fields[0])) is not None:
-            algorithm = fields[1].partition("=")[0]
-            writer.writerow([fields[0], f"{algorithm}={digest_of(data, algorithm)}", len(data)])
-        else:
-            writer.writerow(fields)
+        if fields and fields[0] in changed:
+            data = changed[fields[0]]
+            if data is None:
+                continue
+            if len(fields) == _ROW and fields[1]:
+                algorithm = fields[1].partition("=")[0]
+                fields[1:] = [f"{algorithm}={digest_of(data, algorithm)}", str(len(data))]
+        writer.writerow(fields)
     return out.getvalue()

@@ -13,7 +13,7 @@ from typing import Any
 from clinic import fs
 from clinic.anatomy import layout
 from clinic.anatomy.there import is_folder
-from clinic.errors import ClinicError, FailedError
+from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow import drafting, holding
 from clinic.flow.drafting import Case, Choice, Packages, Wish
@@ -22,7 +22,7 @@ from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import damage, locked, told
 from clinic.model import Diagnosis, Receipt, Result
 from clinic.observe import Whole, observe
-from clinic.remedies import ground, staging
+from clinic.remedies import ground, path_length, proof, staging
 from clinic.remedies import rebuild as remedy
 from clinic.remedies.rebuild import Built, Draft, Shown
 from clinic.report.progress import Steps
@@ -115,6 +115,7 @@ class _Run:
     def _done(self, case: Case, place: staging.Staging, whole: Whole, notes: tuple[str, ...]) -> Result:
         who, choice = case.who, case.choice
         chosen = drafting.packages(case, place.folder)
+        _refuse_long(case, chosen)
         draft = drafting.draft(case, chosen)
         self.ready()
         built = remedy.build(draft, place, self.shown)
@@ -129,7 +130,11 @@ class _Run:
             **_story(choice, chosen, built, receipt),
             "removed": removed,
         }
-        notes += (f"interpreter: {choice.base.executable} ({choice.base.dotted}), {choice.why}", *chosen.notes)
+        notes += (
+            f"interpreter: {choice.base.executable} ({choice.base.dotted}), {choice.why}",
+            *chosen.notes,
+            *built.notes,
+        )
         return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
     def _swapped(self, case: Case, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
@@ -158,12 +163,30 @@ class _Run:
             ) from error
 
 
+def _refuse_long(case: Case, chosen: Packages) -> None:
+    """Where the old environment has the same files, their length is known before anything is built."""
+    most = path_length.limit()
+    if most is None:
+        return
+    who, tree = case.who, case.facts.tree
+    installed = tree.site_packages.glob("*.dist-info") if tree and tree.site_packages else ()
+    same = [folder for folder in installed if proof.named(folder) in chosen.wanted]
+    home = staging.planned(who.venv, who.records.folder).root
+    if found := path_length.too_long(path_length.installed_files(who.venv, same, home), most):
+        raise RefusedError(
+            path_length.CODE,
+            f"While the new environment is made, {path_length.message(found)}. Nothing was touched.",
+            path_length.hint(found[1]),
+        )
+
+
 def _planned(case: Case, before: Diagnosis, held: tuple[str, ...]) -> Result:
     from tempfile import TemporaryDirectory
 
     who, base = case.who, case.choice.base
     with TemporaryDirectory(prefix="clinic-") as folder:
         chosen = drafting.packages(case, Path(folder))
+    _refuse_long(case, chosen)
     count = len(chosen.wanted)
     steps = [
         f"make an environment of {base.executable} ({base.dotted}) beside {who.venv}: {case.choice.why}",

@@ -17,6 +17,7 @@ from pathlib import Path
 from clinic import interpreters, proc
 from clinic.errors import FailedError
 from clinic.facts import Self
+from clinic.remedies import path_length
 from toolshed import pip_settings, uv_settings
 
 LIMIT = 1800.0
@@ -62,7 +63,7 @@ def install(python: Path, source: Source, say: Say, *, prefix: Path | None = Non
             if done.code is not None and (refusal.code in _CERTAIN or source.wheelhouse):
                 raise refusal
     if refusal:
-        say("uv could not; trying pip")
+        say(f"uv could not ({refusal.code}); trying pip")
     words = pip_words(python, source, again=refusal is not None)
     done = proc.stream(words, timeout=LIMIT, on_line=packages_only(say), env=_pip_env(python))
     if done.ok:
@@ -82,7 +83,7 @@ def refuse_stranger(python: Path, prefix: Path) -> None:
 
 
 # Whoever installs, these stay as they are.
-_CERTAIN = frozenset({"hash-mismatch", "disk-full"})
+_CERTAIN = frozenset({"hash-mismatch", "disk-full", path_length.CODE})
 
 
 def find_uv() -> str | None:
@@ -190,6 +191,7 @@ def packages_only(say: Say) -> Say:
 _KINDS: tuple[tuple[str, str], ...] = (
     ("hash-mismatch", r"hash mismatch|do not match the hashes|hashes are required|in --require-hashes mode"),
     ("disk-full", r"no space left|os error 28|errno 28|disk quota"),
+    (path_length.CODE, r"os error 206|winerror 206|name or extension is too long|long path support"),
     (
         "not-available",
         r"was not found in|no matching distribution|could not find a version|no solution found|no (?:usable )?wheels",
@@ -203,6 +205,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _HINTS = {
     "hash-mismatch": "compile the lock anew (nox -s lock -- --upgrade NAME) if you trust the new file",
     "disk-full": "free some space, then invoke rebuild",
+    path_length.CODE: path_length.hint(),
     "not-available": "invoke rebuild --wheelhouse DIR, or --python SPEC for a version that the lock has wheels for",
     "build-failed": "invoke rebuild --python SPEC for a version that the lock has wheels for",
     "no-index": "invoke rebuild --wheelhouse DIR works without a network",
@@ -215,6 +218,8 @@ def failure(installer: str, done: proc.Completed, source: Source, doing: str = "
     code = next((name for name, words in _KINDS if re.search(words, text, re.IGNORECASE)), "install-failed")
     if code == "not-available" and re.search("network was disabled", text):
         code = "no-index"
+    if code == "install-failed" and path_length.too_long(_WINDOWS_PATH.findall(text), path_length.limit()):
+        code = path_length.CODE  # the system says that there is no such folder
     told = reason_in(text) or done.reason or f"exit code {done.code}"
     return FailedError(
         code,
@@ -223,6 +228,7 @@ def failure(installer: str, done: proc.Completed, source: Source, doing: str = "
     )
 
 
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:\\[^`'\"\r\n]+")
 _LIMIT = 600
 
 

@@ -161,13 +161,14 @@ def service_module(command: Sequence[str]) -> str | None:
 
 def missing(site: Path, wanted: Sequence[tuple[str, str]]) -> list[str]:
     """Locked distributions that are not there in their version, or whose RECORD is lost."""
-    have = {_named(folder): folder for folder in site.glob("*.dist-info")}
+    have = {named(folder): folder for folder in site.glob("*.dist-info")}
     told = [f"{name} {version} is not installed" for name, version in wanted if (name, version) not in have]
     bare = [key for key, folder in have.items() if not exists(folder / record.NAME)]
     return [*told, *(f"{name} {version} has no RECORD" for name, version in bare)]
 
 
-def _named(folder: Path) -> tuple[str, str]:
+def named(folder: Path) -> tuple[str, str]:
+    """The distribution and version that a dist-info folder is of."""
     stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
     return canonical(stem), version
 

@@ -6,7 +6,7 @@ The old one is kept in the stash, whole; taking the rebuild back is two renames.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from clinic.anatomy import layout
 from clinic.errors import FailedError
 from clinic.facts import Interpreter
 from clinic.records import Records, Transaction
-from clinic.remedies import foreign, proof, settle, staging
+from clinic.remedies import foreign, path_length, proof, settle, staging
 from clinic.remedies.install import Source, find_uv, install
 
 NAME = "rebuild"
@@ -54,6 +54,7 @@ class Built:
     place: staging.Staging
     installer: str = ""
     kept: foreign.Carried = field(default_factory=foreign.Carried)
+    notes: list[str] = field(default_factory=list)
 
 
 def build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
@@ -61,6 +62,7 @@ def build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
     try:
         return _build(draft, place, shown)
     except OSError as error:
+        _refuse_long([error.filename] if isinstance(error.filename, str) else [])
         code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "build-interrupted"
         raise FailedError(
             code,
@@ -70,6 +72,15 @@ def build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
         ) from error
 
 
+def _refuse_long(paths: Iterable[str]) -> None:
+    if found := path_length.too_long(paths, path_length.limit()):
+        raise FailedError(
+            path_length.CODE,
+            f"{path_length.message(found)}. The old environment was not touched.",
+            path_length.hint(found[1]),
+        )
+
+
 def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
     built = Built(place)
     shown.step(f"Making an environment of Python {draft.base.version_text or draft.base.dotted}")
@@ -77,11 +88,13 @@ def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
     for source in draft.sources:
         shown.step(f"Installing {source.requirements.name}")
         _install(place, source, built, shown)
+    dist_infos = proof.site_packages(place.root, draft.base).glob("*.dist-info")
+    _refuse_long(path_length.installed_files(place.root, dist_infos, place.root))
     if draft.foreign:
         shown.step("Carrying over what is not from any package")
         foreign.carry(draft.venv, place.root, list(draft.foreign), built.kept)
     shown.step("Proving it")
-    _settle(draft, place, settle.candidates(place.root, layout.here()))
+    _settle(draft, built, settle.candidates(place.root, layout.here()))
     try:
         _prove(draft, built)
     except FailedError as error:
@@ -101,7 +114,7 @@ def _past_the_cache(draft: Draft, built: Built, shown: Shown) -> None:
     shown.step("Installing again, past uv's cache: its files are not what their RECORD says")
     for source in draft.sources:
         _install(built.place, replace(source, fresh=True), built, shown)
-    _settle(draft, built.place, settle.candidates(built.place.root, layout.here()))
+    _settle(draft, built, settle.candidates(built.place.root, layout.here()))
     _prove(draft, built)
 
 
@@ -122,11 +135,17 @@ class _relative_launchers:  # noqa: N801 - reads as the statement that it is
             fs.write_atomically(self.cfg, self.before, durable=False)
 
 
-def _settle(draft: Draft, place: staging.Staging, files: Sequence[Path]) -> None:
+def _settle(draft: Draft, built: Built, files: Sequence[Path]) -> None:
+    """Make files name the final place. A script that can't be is left out: what it would start is somewhere else."""
+    place = built.place
     changed, stuck = settle.settle(files, place.segment)
-    settle.correct_records(proof.site_packages(place.root, draft.base), changed)
+    scripts = [path for path in stuck if path.parent == layout.scripts_folder(place.root, layout.here())]
+    for path in scripts:
+        fs.remove(path)
+        built.notes.append(f"{path.name} was left out: it names the place where it was made, and that can't be changed")
+    settle.correct_records(proof.site_packages(place.root, draft.base), {**changed, **dict.fromkeys(scripts)})
     _must_hold(
-        [f"{path} holds its own path in a form that can't be changed" for path in stuck],
+        [f"{path} holds its own path in a form that can't be changed" for path in stuck if path not in scripts],
         "The new environment can't be moved to its place",
     )
 
@@ -148,7 +167,7 @@ def _objections(draft: Draft, built: Built) -> list[str]:
     place = built.place
     objections, reading = proof.prove(place.root, draft.expected, place.segment, skip=built.kept.carried)
     if reading.named:
-        _settle(draft, place, reading.named)
+        _settle(draft, built, reading.named)
     return objections
 
 

@@ -14,29 +14,28 @@ from pathlib import Path
 
 from clinic import fs
 from clinic.anatomy import layout, record
+from clinic.anatomy.shebang import LAUNCHER
 from clinic.facts import Platform
 
 
 def settled(data: bytes, segment: str) -> bytes | None:
-    r"""The content for the final path; None where it can't be changed without breaking it.
+    """The content for the final path; None where it can't be changed without breaking it.
 
-    The bytes are edited, not the text: the segment is ASCII, and the rest may be in any encoding. Separators are `/`
-    and `\`, the latter doubled as often as some syntax asks for.
+    The bytes are edited, not the text: the segment is ASCII, and the rest may be in any encoding.
     """
     token = segment.encode("ascii")
     if token not in data:
         return data
-    inserted = re.compile(re.escape(token) + rb"(?:/|\\+)")
+    inserted = re.compile(re.escape(token) + _SEPARATOR)
     if b"\0" not in data:
         done = inserted.sub(b"", data)
     else:
-        done = _LAUNCHER.sub(lambda match: inserted.sub(b"", match[0]), data)
+        done = LAUNCHER.sub(lambda match: inserted.sub(b"", match[0]), data)
     return None if token in done else done
 
 
-# Between the stub and the zip of a launcher lies its shebang. Offsets in the zip count from its own start, and
-# readers find that from its end, so a shebang of another length does no harm.
-_LAUNCHER = re.compile(rb"#![^\n\0]*\n\s*(?=PK\x03\x04)")
+_SEPARATOR = rb"(?:/|'\\\\'|\\+)"
+r"""`/`, or `\`: doubled as often as some syntax asks for, or between quoted texts (fish: `'C:'\\'new'`, virtualenv)."""
 
 
 def candidates(root: Path, platform: Platform) -> list[Path]:
@@ -67,14 +66,14 @@ def settle(files: Iterable[Path], segment: str) -> tuple[dict[Path, bytes], list
     return changed, stuck
 
 
-def correct_records(site: Path, changed: dict[Path, bytes]) -> None:
+def correct_records(site: Path, changed: Mapping[Path, bytes | None]) -> None:
     """Make the RECORD rows of changed files true."""
     for path, data in corrected_records(site, changed).items():
         fs.write_atomically(path, data, durable=False)
 
 
-def corrected_records(site: Path, changed: Mapping[Path, bytes]) -> dict[Path, bytes]:
-    """Each RECORD with rows of changed files, and what it must say then."""
+def corrected_records(site: Path, changed: Mapping[Path, bytes | None]) -> dict[Path, bytes]:
+    """Each RECORD with rows of changed files (None: removed), and what it must say then."""
     found: dict[Path, bytes] = {}
     for folder in site.glob("*.dist-info") if changed else ():
         path = folder / record.NAME

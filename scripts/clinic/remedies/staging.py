@@ -1,7 +1,8 @@
 """A place beside the old environment where the new one is made, on the same filesystem and under the same name.
 
-`ai/.venv314t` is made as `ai/.clinic-new-<owner>-<token>/.venv314t`. The folder between is unique, so the path of the
-staging place turns into the final one by taking that one segment out (see `clinic.remedies.settle`).
+`ai/.venv314t` is made as `ai/.clinic-<owner><token>/.venv314t`. The folder between is unique, so the path of the
+staging place turns into the final one by taking that one segment out (see `clinic.remedies.settle`). It is short,
+because every file's path is longer by it, which Windows limits (see `clinic.remedies.path_length`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from clinic.anatomy import layout
 from clinic.errors import FailedError, RefusedError
 from clinic.facts import Interpreter
 
-PREFIX = ".clinic-new-"
+PREFIX = ".clinic-"
+_OF_OLD = ".clinic-new-"
+"""Led the name when it was longer: `.clinic-new-<records>-<token>`, in 8 hexadecimal digits each."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +49,42 @@ class Staging:
         return self.folder.name
 
 
-def _prefix(records: Path) -> str:
-    # The leftovers of another project that keeps an environment in the same folder are that project's business.
-    return f"{PREFIX}{zlib.crc32(os.fsencode(os.path.normcase(records.absolute()))):08x}-"
+def _prefix(final: Path, records: Path) -> str:
+    """What leads the name of a staging folder of this environment, as the project with these records makes it.
+
+    One lock guards one environment: the staging folders of another one, and of another project, may be in use.
+    """
+    return f"{PREFIX}{_crc(records, final.name) & 0xFFFF:04x}"
+
+
+def _crc(records: Path, name: str = "") -> int:
+    return zlib.crc32(os.fsencode(os.path.normcase(records.absolute() / name)))
+
+
+def planned(final: Path, records: Path) -> Staging:
+    """A staging place that is not made yet."""
+    return Staging(final.parent / (_prefix(final, records) + secrets.token_hex(2)), final)
 
 
 def begin(final: Path, records: Path) -> Staging:
     """Make an empty staging folder. Raises RefusedError where that can't be done."""
-    folder = final.parent / (_prefix(records) + secrets.token_hex(4))
+    place = planned(final, records)
     try:
-        folder.mkdir(parents=True)
+        place.folder.mkdir(parents=True)
     except OSError as error:
         raise RefusedError(
             "not-writable",
             f"{final.parent} cannot be written: {error.strerror or error}. Nothing was touched.",
             "free some space, or make the folder writable",
         ) from error
-    return Staging(folder, final)
+    return place
 
 
 def leftovers(final: Path, records: Path) -> list[Path]:
-    """What killed runs of this project left beside an environment. Ask with the lock held: then none is running."""
+    """What killed runs left beside an environment. Ask with its lock held: then none is running."""
+    patterns = (_prefix(final, records) + "[0-9a-f]" * 4, f"{_OF_OLD}{_crc(records):08x}-*")
     try:
-        return sorted(final.parent.glob(_prefix(records) + "*"))
+        return sorted(path for pattern in patterns for path in final.parent.glob(pattern))
     except OSError:
         return []
 
