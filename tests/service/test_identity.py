@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from clinic.errors import RefusedError
-from clinic.service import identity, table
-from clinic.service.table import Identity
+from clinic.service import identity, stopping, table
+from clinic.service.table import Identity, Row
 
 Sleeper = Callable[..., Identity]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -104,6 +105,53 @@ def test_we_and_those_above_us_are_never_signalled(who: Callable[[], int]) -> No
     with pytest.raises(RefusedError) as refused:
         identity.send(Identity(pid, "whatever"), signal.SIGTERM)
     assert refused.value.code == "inside-the-server"
+
+
+def test_an_ancestor_is_older_than_its_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents, begun = {40: 30, 30: 20, 20: 10, 10: 0}, {40: 9.0, 30: 5.0, 20: 7.0, 10: 1.0}
+    rows = {pid: Row(Identity(pid, "1.00"), "R", 0, 0, since) for pid, since in begun.items()}
+    monkeypatch.setattr(table, "_parents", lambda: parents)
+    monkeypatch.setattr(table, "look", rows.get)
+    assert table.ancestors(40, "win32") == [30], "20 ended, and a younger program has its number"
+    begun_again = rows | {20: replace(rows[20], begun=3.0)}
+    monkeypatch.setattr(table, "look", begun_again.get)
+    assert table.ancestors(40, "win32") == [30, 20, 10]
+
+
+def test_a_walk_on_windows_looks_at_descendants_only(sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = sleeper("subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])")
+    (child,) = stopping.family(table.everyone(), who)
+    walks, looks = Mock(wraps=table._parents), Mock(wraps=table.look)
+    monkeypatch.setattr(table, "_parents", walks)
+    monkeypatch.setattr(table, "look", looks)
+    assert stopping.family(table.near([who.pid], "win32"), who) == [child]
+    assert (walks.call_count, looks.call_count) == (1, 2)
+    assert {who.pid, child.pid} < {row.identity.pid for row in table.everyone("win32")}
+
+
+@pytest.mark.parametrize(
+    "refused", [PermissionError(13, "Access is denied"), OSError(22, "The parameter is incorrect")]
+)
+def test_windows_refuses_to_end_what_is_just_ending(
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch, refused: OSError
+) -> None:
+    who, kill = sleeper(), os.kill
+
+    def end(pid: int, _number: int) -> None:
+        kill(pid, signal.SIGKILL)
+        raise refused
+
+    monkeypatch.setattr(os, "kill", end)
+    assert not identity._send_pid(who, signal.SIGTERM)
+
+    def deny(_pid: int, _number: int) -> None:
+        raise refused
+
+    other = sleeper()
+    monkeypatch.setattr(os, "kill", deny)
+    monkeypatch.setattr(identity, "_ENDING", 0.1)
+    with pytest.raises(type(refused)):
+        identity._send_pid(other, signal.SIGTERM)
 
 
 @posix_only

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from clinic.errors import RefusedError
-from clinic.service import identity, stopping
+from clinic.service import identity, stopping, table
 from clinic.service.table import Identity, Row, everyone
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -46,6 +47,26 @@ def test_the_session_of_a_leader_that_ended_is_still_its_own_unless_somebody_els
 def test_a_child_older_than_its_parent_is_a_strangers() -> None:
     rows = [row(10, 1, begun=5.0), row(11, 10, begun=4.0)]
     assert stopping.family(rows, rows[0].identity) == []
+
+
+def test_the_children_of_whoever_has_a_dead_ones_number_are_not_its_own() -> None:
+    gone = Identity(10, "1.0")
+    rows = [row(10, 1, begun=5.0), row(11, 10, begun=3.0), row(12, 10, begun=6.0), row(13, 12, begun=7.0)]
+    assert stopping.family(rows, gone) == [rows[1].identity]
+
+
+def test_a_forced_stop_walks_the_process_table_twice(
+    sleeper: Sleeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]
+) -> None:
+    note, walks = tmp_path / "pid", Mock(wraps=table.numbers)
+    child = f"import signal, time; {DEAF}; open({str(note)!r}, 'w').write('up'); time.sleep(300)"
+    who = sleeper(f"{DEAF}\nsubprocess.Popen([sys.executable, '-c', {child!r}])")
+    until(note.exists)
+    (kin,) = stopping.family(everyone(), who)
+    monkeypatch.setattr(table, "numbers", walks)
+    assert stopping.end(who, 0.1) == stopping.Ended(forced=True)
+    assert walks.call_count == 2
+    assert not identity.alive(kin)
 
 
 def test_it_is_asked_first(sleeper: Sleeper, tmp_path: Path) -> None:

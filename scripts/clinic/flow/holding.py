@@ -21,9 +21,10 @@ def others(settings: Settings, venv: Path) -> tuple[Holder, ...]:
     from clinic.service import find
     from clinic.service.identity import identify
     from clinic.service.stopping import family
-    from clinic.service.table import everyone
+    from clinic.service.table import near
 
-    rows, me, record = everyone(), identify(os.getpid()), find.server(settings).record
+    me, record = identify(os.getpid()), find.server(settings).record
+    rows = near([os.getpid(), *([record.leader.pid] if record else [])])
     ours = {each.pid for each in (family(rows, me) if me else ())}
     if record:
         born = family(rows, record.leader, led=True)

@@ -11,12 +11,17 @@ import select
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from clinic.errors import RefusedError
-from clinic.service.table import Identity, look
+from clinic.service.table import Identity, ancestors, look
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _POLL = 0.02  # seconds; only where the kernel offers no event
 _SAME_START = 0.05  # seconds by which psutil's creation time may differ from one reading to the next
+_ENDING = 1.0  # seconds that a process may take to be gone once Windows refuses to end it, since it ends
 
 
 def identify(pid: int) -> Identity | None:
@@ -113,17 +118,12 @@ def readable(descriptor: int, timeout: float) -> bool:
     return bool(poller.poll(max(0.0, timeout) * 1000))
 
 
-def send(identity: Identity, number: int) -> bool:
-    """Signal this very process and nobody else; False when it has ended.
+def send(identity: Identity, number: int, safe: Container[int] | None = None) -> bool:
+    """Signal this very process and nobody else; False when it has ended. `safe` are the protected, where known.
 
     Raises RefusedError for ourselves and those we run under, PermissionError where we may not.
     """
-    if identity.pid in protected():
-        raise RefusedError(
-            "inside-the-server",
-            f"This command runs below process {identity.pid}, the one to be ended.",
-            "type it in a terminal that the server did not open",
-        )
+    refuse_protected(identity, protected() if safe is None else safe)
     if sys.platform == "linux":
         with contextlib.suppress(ProcessLookupError):
             try:
@@ -143,11 +143,17 @@ def send(identity: Identity, number: int) -> bool:
 
 def protected() -> set[int]:
     """Return the pids that are never signalled: ours, our ancestors', and the kernel's and init's."""
-    pids, row = {0, 1, os.getpid()}, look(os.getpid())
-    while row and row.parent not in pids:
-        pids.add(row.parent)
-        row = look(row.parent)
-    return pids
+    return {0, 1, os.getpid(), *ancestors(os.getpid())}
+
+
+def refuse_protected(identity: Identity, safe: Container[int]) -> None:
+    """Raise RefusedError where a process to be ended is one of the protected."""
+    if identity.pid in safe:
+        raise RefusedError(
+            "inside-the-server",
+            f"This command runs below process {identity.pid}, the one to be ended.",
+            "type it in a terminal that the server did not open",
+        )
 
 
 def _send_pid(identity: Identity, number: int) -> bool:
@@ -155,8 +161,12 @@ def _send_pid(identity: Identity, number: int) -> bool:
         return False
     try:
         os.kill(identity.pid, number)
-    except ProcessLookupError:
-        return False
+    except OSError:
+        # Windows denies access to a process that is just ending (5), and knows no pid that is gone (87).
+        # https://learn.microsoft.com/en-us/windows/win32/api/processthreadsapi/nf-processthreadsapi-terminateprocess
+        if wait_gone(identity, _ENDING):
+            return False
+        raise
     return True
 
 
@@ -169,7 +179,9 @@ def _wait_psutil(identity: Identity, timeout: float) -> bool:
         psutil.Process(identity.pid).wait(timeout)
     except psutil.TimeoutExpired:
         return not alive(identity)
-    except psutil.Error:
+    except psutil.AccessDenied:
+        return _wait_polling(identity, timeout)
+    except psutil.NoSuchProcess:
         return True
     return True
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from clinic.errors import FailedError, RefusedError
 from clinic.service import logs, memory, pidfile, process, stopping, windowless, wrapping
 from clinic.service.pidfile import Record
-from clinic.service.table import Identity, command, everyone
+from clinic.service.table import Identity, command, near
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,7 +156,7 @@ def serving(leader: Identity, said: int | None = None, *, windows: bool = os.nam
     if not windows:
         return leader
     words = command(leader.pid)[1:]
-    children = [row.identity for row in everyone() if row.parent == leader.pid]
+    children = stopping.family(near([leader.pid]), leader)
     children.sort(key=lambda child: child.pid != said)
     return next((child for child in children if words and command(child.pid)[1:] == words), leader)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError
 from clinic.service import health, identity, memory, ports, stopping
-from clinic.service.table import everyone
+from clinic.service.table import near
 
 if TYPE_CHECKING:
     from clinic.service.pidfile import Record
@@ -52,7 +52,7 @@ def is_strangers(answer: health.Answer, record: Record) -> bool:
     if answer.launch is not None:
         return False  # compared already
     leader = record.leader
-    kin = {leader.pid, *(each.pid for each in stopping.family(everyone(), leader))}
+    kin = {leader.pid, *(each.pid for each in stopping.family(near([leader.pid]), leader))}
     holder = ports.holder(record.port, kin)
     return holder is not None and holder.pid is not None and not holder.ours
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from clinic.service import find, guard, health, identity, jobs, memory, ports, stopping
-from clinic.service.table import everyone
+from clinic.service.table import near
 
 if TYPE_CHECKING:
     from clinic.service.pidfile import Reading, Record
@@ -77,7 +77,7 @@ def _status_of_ours(settings: Settings, record: Record, base: Status) -> Status:
     if not answer.healthy and not identity.alive(record.server):  # it ended while it was asked
         return _status_of_none(settings, find.server(settings), base)
     if not answer.healthy:
-        kin = {record.leader.pid, *(each.pid for each in stopping.family(everyone(), record.leader))}
+        kin = {record.leader.pid, *(each.pid for each in stopping.family(near([record.leader.pid]), record.leader))}
         holder = ports.holder(service.port, kin) if answer.kind != "refused" else None
     moved = service.port != settings.service.port
     told = f"It runs on port {service.port}; the settings say {settings.service.port}." if moved else ""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clinic.service import identity
-from clinic.service.table import Identity, Row, everyone, look, variable
+from clinic.service.table import Identity, Row, everyone, look, near, numbers, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
 LAUNCH = "BRIDGE_LAUNCH_ID"
 _LAST_WISH = 0.5  # seconds that children get when their parent used up the time
@@ -33,18 +33,21 @@ def family(rows: Sequence[Row], root: Identity, *, led: bool = False) -> list[Id
     """Pick a process's descendants out of a process table, and whoever is in the session that it leads.
 
     `led` says that it led its session before it ended. A session's number is not given to another process
-    while the session has members. A child is younger than its parent: on Windows a parent's pid may have
-    passed to a stranger.
+    while the session has members. A child is younger than its parent: on Windows the pid of a parent that ended
+    may have passed to a stranger, and those that are younger than the stranger are the stranger's.
     """
     begun = {row.identity.pid: row.begun for row in rows}
+    heirs = [row.begun for row in rows if row.identity.pid == root.pid and not identity.same(row.identity, root)]
+
+    def is_child(row: Row) -> bool:
+        if heirs and row.parent == root.pid:
+            return row.begun < heirs[0]
+        return row.begun >= begun.get(row.parent, row.begun)
+
     mine = {root.pid}
     members = {row.identity.pid for row in rows if row.session == root.pid and _leads(rows, root, led=led)}
     while True:
-        born = {
-            row.identity.pid
-            for row in rows
-            if row.parent in mine | members and row.begun >= begun.get(row.parent, row.begun)
-        } | members
+        born = {row.identity.pid for row in rows if row.parent in mine | members and is_child(row)} | members
         if born <= mine:
             break
         mine |= born
@@ -63,13 +66,10 @@ def orphans(leader: Identity, launch: str) -> list[Identity]:
     """
     if not launch:
         return []
-    left = [row for row in everyone() if row.session == leader.pid or not _HAS_SIGNALS]
-    safe = identity.protected()
-    return [row.identity for row in left if row.identity.pid not in safe and _carries(row.identity.pid, launch)]
-
-
-def _carries(pid: int, launch: str) -> bool:
-    return variable(pid, LAUNCH) == launch
+    pids = [row.identity.pid for row in everyone() if row.session == leader.pid] if _HAS_SIGNALS else numbers()
+    left = [pid for pid in pids if variable(pid, LAUNCH) == launch]
+    safe = identity.protected() if left else set[int]()
+    return [found for pid in left if pid not in safe and (found := identity.identify(pid))]
 
 
 def end(leader: Identity, grace: float, ask: Callable[[], bool] | None = None) -> Ended:
@@ -78,45 +78,49 @@ def end(leader: Identity, grace: float, ask: Callable[[], bool] | None = None) -
     `ask` is the server's own way of being asked; where it is not heard, the system's is taken.
     Raises RefusedError when we run below it ourselves, PermissionError when it is not ours to signal.
     """
-    rows = everyone()
+    safe, rows = identity.protected(), near([leader.pid])
+    identity.refuse_protected(leader, safe)
     led = _HAS_SIGNALS and _leads(rows, leader, led=False)
-    kin = family(rows, leader)
+    kin = family(rows, leader)  # now: one whose parent ends meanwhile would not be found any more
     deadline = time.monotonic() + grace
-    if (ask is not None and ask()) or _ask(leader):
+    if (ask is not None and ask()) or _ask(leader, safe):
         identity.wait_gone(leader, grace)
     reap(leader)
-    kin = _living({*kin, *family(everyone(), leader, led=led)})  # some may have been born since
     if identity.alive(leader):
-        return _force([leader, *kin])
+        return _force([leader, *kin], safe)
+    kin = _living({*kin, *family(near([leader.pid]), leader, led=led)})  # some may have been born since
     # Without the leader the others have no reason to stay.
-    return end_all(kin, max(_LAST_WISH, deadline - time.monotonic()))
+    return _end_all(kin, max(_LAST_WISH, deadline - time.monotonic()), safe)
 
 
 def end_all(processes: Sequence[Identity], grace: float) -> Ended:
     """End processes that belong together but have no leader any more; `grace` in seconds."""
-    asked = [each for each in processes if _ask(each)]
+    return _end_all(processes, grace, identity.protected()) if processes else Ended(forced=False)
+
+
+def _end_all(processes: Sequence[Identity], grace: float, safe: Container[int]) -> Ended:
+    asked = [each for each in processes if _ask(each, safe)]
     if asked:
         gone_by(processes, time.monotonic() + grace)
-    return _force(processes)
+    return _force(processes, safe)
 
 
 def _living(processes: Iterable[Identity]) -> list[Identity]:
     return [each for each in processes if identity.alive(each)]
 
 
-def _force(processes: Iterable[Identity]) -> Ended:
+def _force(processes: Iterable[Identity], safe: Container[int]) -> Ended:
     living = _living(processes)
     if not living:
         return Ended(forced=False)
     kill = signal.SIGTERM  # on Windows that is TerminateProcess
     if sys.platform != "win32":
         kill = signal.SIGKILL
-    for each in list(living):
-        living += family(everyone(), each)  # asked before it dies: afterwards nobody knows whose they were
-        identity.send(each, kill)
-    for each in living:
-        identity.send(each, kill)
-    left = gone_by(living, time.monotonic() + _AFTER_KILL)
+    rows = near([each.pid for each in living])  # before they die: afterwards nobody knows whose their children were
+    kin = dict.fromkeys([*living, *(born for each in living for born in family(rows, each))])
+    for each in kin:
+        identity.send(each, kill, safe)
+    left = gone_by(list(kin), time.monotonic() + _AFTER_KILL)
     return Ended(forced=True, left=tuple(left))
 
 
@@ -128,15 +132,15 @@ def gone_by(processes: Sequence[Identity], deadline: float) -> list[Identity]:
     return left
 
 
-def _ask(process: Identity) -> bool:
+def _ask(process: Identity, safe: Container[int]) -> bool:
     """Ask it to end; False when that cannot be done and only force remains, or it is gone."""
     if sys.platform == "win32":
         from clinic.service import console
 
-        return process.pid not in identity.protected() and console.press_break(process.pid)
-    asked = identity.send(process, signal.SIGTERM)
+        return process.pid not in safe and console.press_break(process.pid)
+    asked = identity.send(process, signal.SIGTERM, safe)
     # A stopped process takes the signal only once it goes on.
-    return identity.send(process, signal.SIGCONT) and asked
+    return identity.send(process, signal.SIGCONT, safe) and asked
 
 
 def reap(process: Identity) -> None:

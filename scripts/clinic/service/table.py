@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -25,7 +26,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Row:
-    """One process of the process table. `begun` orders starts on this machine; `session` is 0 on Windows."""
+    """One process of the process table. `begun` orders starts on this machine.
+
+    On Windows `session` is 0, and `parent` is 0 in a single look: to find it takes a walk of the whole table.
+    """
 
     identity: Identity
     state: str
@@ -41,15 +45,63 @@ def look(pid: int) -> Row | None:
     return _look_proc(pid) if sys.platform == "linux" else _look_psutil(pid)
 
 
-def everyone() -> list[Row]:
-    """Return every process that may be seen."""
+def numbers() -> list[int]:
+    """Return every pid that is in use."""
     if sys.platform == "linux":
-        pids = [int(entry) for entry in os.listdir(PROC) if entry.isdecimal()]  # noqa: PTH208
-    else:
-        import psutil
+        return [int(entry) for entry in os.listdir(PROC) if entry.isdecimal()]  # noqa: PTH208
+    import psutil
 
-        pids = psutil.pids()
-    return [row for row in map(look, pids) if row is not None]
+    return psutil.pids()
+
+
+def everyone(platform: str = sys.platform) -> list[Row]:
+    """Return every process that may be seen."""
+    if platform == "win32":
+        parents = _parents()
+        return _rows(parents, parents)
+    return [row for row in map(look, numbers()) if row is not None]
+
+
+def near(pids: Iterable[int], platform: str = sys.platform) -> list[Row]:
+    """Return all that may descend from these processes or be in their sessions, themselves and strangers included.
+
+    On Windows that is who descends from them by the numbers alone: when a process of another user was started takes
+    a walk of the whole table, and there are a hundred of them.
+    """
+    if platform != "win32":
+        return everyone(platform)
+    parents, found = _parents(), set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return _rows(found, parents)
+
+
+def ancestors(pid: int, platform: str = sys.platform) -> list[int]:
+    """Return the pids of those that a process runs under, the nearest first.
+
+    A parent is older than its child: on Windows the number of one that has ended may have passed to a stranger.
+    """
+    parents = _parents() if platform == "win32" else {}
+    above, child = list[int](), look(pid)
+    while child:
+        number = parents.get(child.identity.pid, child.parent)
+        parent = look(number)
+        if number in {0, pid, *above} or (parent and parent.begun > child.begun):
+            break
+        above.append(number)
+        child = parent
+    return above
+
+
+def _parents() -> dict[int, int]:
+    """Return everybody's parent in one walk of the table, which `psutil.Process.ppid` takes for each process."""
+    import psutil
+
+    return dict(psutil._ppid_map())  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public does it at once
+
+
+def _rows(pids: Iterable[int], parents: Mapping[int, int]) -> list[Row]:
+    return [replace(row, parent=parents.get(pid, 0)) for pid in pids if (row := look(pid))]
 
 
 def command(pid: int) -> tuple[str, ...]:
@@ -105,16 +157,14 @@ def _boot() -> str:
 def _look_psutil(pid: int) -> Row | None:
     import psutil
 
-    states = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
     try:
         process = psutil.Process(pid)
+        begun = process.create_time()
+        identity = Identity(pid, f"{begun:.2f}")
+        if sys.platform == "win32":  # no zombies, and psutil walks the table for each of the others
+            return Row(identity, "R", 0, 0, begun)
+        states = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
         with process.oneshot():
-            begun = process.create_time()
-            state = states.get(process.status(), "R")
-            parent = process.ppid()
-        session = 0
-        if sys.platform != "win32":
-            session = os.getsid(pid)
+            return Row(identity, states.get(process.status(), "R"), process.ppid(), os.getsid(pid), begun)
     except (psutil.Error, OSError):
         return None
-    return Row(Identity(pid, f"{begun:.2f}"), state, parent, session, begun)
