@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinic.anatomy.activate import recorded_in
-from clinic.anatomy.activate_writer import can_say, respelled
+from clinic.anatomy.activate_writer import can_say, is_made, respelled
+from tests.anatomy import activators
 from tests.real.creators import Creator, bases, creators
 
 NEW, ODD = "/new/env", '/it\'s $HOME/"n\\ew"!'
@@ -94,6 +96,44 @@ def test_what_a_shell_cannot_say() -> None:
     assert can_say("activate", '/"x"')
 
 
+_ON_WINDOWS = (
+    r"C:\one\env",
+    r"C:\dev\año nuevo\AIOS 2\env",
+    r"C:\it's 100% (x86)\env",
+    r"C:\R&D ^!\env",
+    r"C:\$HOME `x` #a\ü,=[]{}~+@\env",
+    r"\\server\share\new\env",
+)
+
+
+@pytest.mark.parametrize("made", [activators.virtualenv, activators.venv, activators.quoted])
+@pytest.mark.parametrize("old", _ON_WINDOWS)
+@pytest.mark.parametrize("new", _ON_WINDOWS)
+def test_paths_of_windows(made: Callable[[PureWindowsPath], dict[str, str]], old: str, new: str) -> None:
+    """What is read is where it lies; what is written is read as the new place, by the shell as the creator means it."""
+    there = made(PureWindowsPath(new))
+    for name, text in made(PureWindowsPath(old)).items():
+        told = recorded_in(name, text)
+        if told is None:
+            assert name in {"activate_this.py", "activate.ps1", "deactivate.bat", "deactivate.csh", "pydoc.bat"}
+            continue
+        if "'" in old and name == "activate.nu" and made is activators.quoted:
+            continue  # that is no text of nushell
+        assert told == old, name
+        again = respelled(name, text, old, new)
+        assert again is not None, name
+        assert recorded_in(name, again) == new, name
+        assert old == new or old not in again, name
+        if made is activators.virtualenv and not (name == "activate.bat" and set("&^!") & set(old + new)):
+            assert again == there[name], name
+
+
+@pytest.mark.parametrize("path", _ON_WINDOWS)
+def test_what_virtualenv_leaves_out(path: str) -> None:
+    assert is_made("activate.bat", path) is not activators.is_left_out(path)
+    assert is_made("activate", path)
+
+
 _PATHS = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
@@ -122,7 +162,7 @@ def test_a_shell_reads_what_was_written(tmp_path: Path, old: str, new: str) -> N
 def test_what_comes_out_is_what_the_creator_writes_there(tmp_path: Path, creator: Creator) -> None:
     """Byte for byte, in every shell: the folder's name is the same, so the prompt is too."""
     base = bases()[-1]
-    for there in ("two", "a b", "it's é"):
+    for there in ("two", "a b", "it's é", "dev\\R&D 100%\\#ü"):
         one = creator.make(base, tmp_path / "one" / "env")
         two = creator.make(base, tmp_path / there / "env")
         names = [path.name for path in (one / "bin").iterdir() if "activate" in path.name.lower()]
@@ -135,7 +175,7 @@ def test_what_comes_out_is_what_the_creator_writes_there(tmp_path: Path, creator
             assert told == str(one)
             again = respelled(name, old, str(one), str(two))
             assert again is not None
-            if "'" not in there:
+            if not set("'\\%") & set(there):  # there are several spellings then
                 assert again == new, name
             assert recorded_in(name, again) == recorded_in(name, new) == str(two)
         shutil.rmtree(tmp_path / "one")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
 from clinic.anatomy import record
 from clinic.remedies.settle import correct_records, settle, settled
+from tests.anatomy import activators
 
-SEGMENT = ".clinic-new-0a1b2c3d-4e5f6071"
+SEGMENT = ".clinic-0a1b2c3d"
 POSIX = f"/p é/ai/{SEGMENT}/.venv"
 WINDOWS = rf"C:\Users\Zoë\ai\{SEGMENT}\.venv"
 
@@ -34,6 +36,26 @@ WINDOWS = rf"C:\Users\Zoë\ai\{SEGMENT}\.venv"
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_text(made: str, final: str, encoding: str) -> None:
     assert settled(made.encode(encoding), SEGMENT) == final.encode(encoding)
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        PureWindowsPath(r"C:\dev\año nuevo\AIOS 2\.venv"),
+        PureWindowsPath(r"C:\it's 100% (x86)\.venv"),
+        PureWindowsPath(r"C:\$HOME `x` #a\ü,=[]{}~+@\.venv"),
+        PureWindowsPath(r"\\server\R&D ^!\.venv"),
+        PurePosixPath("/p é/it's $HOME! 100%/.venv"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("made", [activators.virtualenv, activators.venv, activators.quoted])
+def test_activation_scripts(made: Callable[[PurePath], dict[str, str]], final: PurePath) -> None:
+    """Word for word what the creator writes at the final path."""
+    there = made(final.parent / SEGMENT / final.name)
+    assert {name: settled(text.encode(), SEGMENT) for name, text in there.items()} == {
+        name: text.encode() for name, text in made(final).items()
+    }
 
 
 def launcher(shebang: str) -> bytes:
@@ -82,3 +104,11 @@ def test_records_follow(tmp_path: Path) -> None:
     new, size = record.digest_of(script.read_bytes()), script.stat().st_size
     expected = f'../../bin/tool,sha256={new},{size}\r\n"a,b.py",sha256=x,1\r\ntool.pyc,,\r\n'
     assert (info / "RECORD").read_bytes() == expected.encode()
+
+
+def test_the_row_of_what_is_left_out_goes(tmp_path: Path) -> None:
+    info = tmp_path / "Lib" / "site-packages" / "tool-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_bytes(b"../../Scripts/tool.exe,sha256=x,1\r\ntool.py,,\r\n")
+    correct_records(info.parent, {tmp_path / "Scripts" / "tool.exe": None})
+    assert (info / "RECORD").read_bytes() == b"tool.py,,\r\n"

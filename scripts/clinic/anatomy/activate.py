@@ -37,7 +37,10 @@ def recorded_in(name: str, script: str) -> str | None:
     """The same for the activation script of that name, whichever shell it is for."""
     suffix = PurePosixPath(name.lower()).suffix
     found = [_said(suffix, match[1]) for match in _OF_SHELL[suffix].finditer(script)] if suffix in _OF_SHELL else []
-    return _first_absolute(found) or (recorded_path(script) if suffix in {"", ".bat"} else None)
+    if suffix in {"", ".bat"}:
+        assigned = _assigned(script, "VIRTUAL_ENV")
+        found += [_said(suffix, value) for value in assigned] if suffix else assigned
+    return _first_absolute(found)
 
 
 def _first_absolute(texts: list[str]) -> str | None:
@@ -70,7 +73,7 @@ def _unquoted(value: str) -> str:
 
 
 def _said(suffix: str, value: str) -> str:
-    if suffix == ".bat":
+    if suffix == ".bat":  # virtualenv doubles `%`; uv, and venv up to 3.13, leave it as it is
         return value.replace("%%", "%")
     if raw := re.fullmatch(r"r(#+)'(.*)'\1", value):
         return raw[2]

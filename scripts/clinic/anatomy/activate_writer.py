@@ -20,6 +20,11 @@ def can_say(name: str, path: str) -> bool:
     return not set(path) & set("\n\r\0") and not (name.lower().endswith(".bat") and '"' in path)
 
 
+def is_made(name: str, path: str) -> bool:
+    """Whether virtualenv writes the script of that name there: cmd.exe reads some characters in spite of quotes."""
+    return can_say(name, path) and not (name.lower().endswith(".bat") and set(path) & set('&|<>^!"\x1a'))
+
+
 def respelled(name: str, text: str, old: str, new: str) -> str | None:
     """The script of that name with the new path for the old one; None where its shell can't say the new one."""
     suffix = PurePosixPath(name.lower()).suffix

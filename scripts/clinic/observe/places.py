@@ -30,7 +30,7 @@ def read_places(venv: Path, tree: Tree, packages: Packages) -> Places:
 def _activations(venv: Path, tree: Tree, names: list[str]) -> Iterator[Activation]:
     found = [name for name in names if _ACTIVATES.match(name)]
     main = "activate.bat" if tree.platform == "windows" else "activate"
-    if found and main not in found:
+    if found and main not in found and activate_writer.is_made(main, str(venv)):
         yield Activation(tree.scripts / main, problem="is not there")
     for name in found:
         yield _activation(venv, tree.scripts / name)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from clinic import fs
-from clinic.anatomy import layout
+from clinic.anatomy import activate_writer, layout
 from clinic.errors import FailedError
-from clinic.facts import Interpreter
+from clinic.facts import Interpreter, Platform
 from clinic.records import Records, Transaction
 from clinic.remedies import foreign, path_length, proof, settle, staging
 from clinic.remedies.install import Source, find_uv, install
@@ -85,6 +85,7 @@ def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
     built = Built(place)
     shown.step(f"Making an environment of Python {draft.base.version_text or draft.base.dotted}")
     staging.create(place, draft.base, include=draft.include, prompt=draft.prompt, pip=draft.pip)
+    built.notes += _left_out_by_virtualenv(place.final, layout.here())
     for source in draft.sources:
         shown.step(f"Installing {source.requirements.name}")
         _install(place, source, built, shown)
@@ -102,6 +103,12 @@ def _build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
             raise
         _past_the_cache(draft, built, shown)
     return built
+
+
+def _left_out_by_virtualenv(venv: Path, platform: Platform) -> list[str]:
+    if platform == "posix" or activate_writer.is_made("activate.bat", str(venv)):
+        return []
+    return [f"there is no activate.bat: cmd.exe can't take a path like {venv}; PowerShell can"]
 
 
 def _install(place: staging.Staging, source: Source, built: Built, shown: Shown) -> None:
