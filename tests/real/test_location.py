@@ -109,7 +109,7 @@ def test_a_wound_is_named_cured_and_taken_back(
         assert runs(patient.venv / "bin" / name), name
     assert activated(patient.venv) == [str(patient.venv), str(patient.python)]
     assert rescript(told).outcome == "unchanged"
-    assert not list(patient.venv.parent.glob(".clinic-new-*"))
+    assert not list(patient.venv.parent.glob(".clinic-*"))
     if patient.venv != original.venv and original.venv.exists():
         assert fingerprint(original.venv) == before, "the original of a copy was touched"
 

@@ -86,7 +86,7 @@ def test_a_wound_is_named_cured_and_taken_back(
     assert others(healed, wound.of) == others(wounded, wound.of)
     assert base_site(base) == base_before
     assert cure(told, [wound.code], packed, base).outcome == "unchanged"
-    assert not list(patient.venv.parent.glob(".clinic-new-*"))
+    assert not list(patient.venv.parent.glob(".clinic-*"))
 
     assert undo(told).exit_code == 0
     assert fingerprint(patient.venv) == wounded

@@ -14,6 +14,7 @@ from clinic.anatomy import layout
 from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.facts import Interpreter, Self
 from clinic.records import Records
+from clinic.remedies import install, path_length, settle
 from tests.real.creators import Creator, bases, creators, label
 from tests.real.patients import fingerprint
 from tests.real.wheels import Site, build, leftovers, library, rebuilt
@@ -87,7 +88,7 @@ def test_paths_are_final_everywhere_and_record_is_true(site: Site) -> None:
         assert here in (site.venv / name).read_bytes(), name
     for path in site.venv.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
-            assert b".clinic-new-" not in path.read_bytes(), path
+            assert b"/.clinic-" not in path.read_bytes(), path
     # What the second rebuild proves first is the state that the first one left.
     assert rebuilt(site).data["before"]["verdict"] == "healthy"
 
@@ -211,3 +212,50 @@ def test_pip_stays_where_it_was(site: Site) -> None:
         [site.venv / "bin" / "pip", "--version"], capture_output=True, text=True, check=False, timeout=60
     )
     assert str(site.venv) in done.stdout, done
+
+
+def test_a_script_that_cannot_be_made_right_is_left_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sinks no rebuild, and no RECORD lists it."""
+    honest = settle.settled
+
+    def settled(data: bytes, segment: str) -> bytes | None:
+        return None if b"tinylib" in data and data.startswith(b"#!") else honest(data, segment)
+
+    monkeypatch.setattr(settle, "settled", settled)
+    result = rebuilt(site)
+    assert any(note.startswith("tiny was left out") for note in result.notes)
+    assert not (site.venv / "bin" / "tiny").exists()
+    assert flow.diagnose(site.settings, deep=True).outcome == "healthy"
+
+
+DEEP = "/".join(["deep"] * 20) + "/data.txt"
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_path_that_is_too_long(site: Site, installer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing tells before how long the paths are, it is seen after the installation; else before."""
+    if installer == "pip":
+        monkeypatch.setattr(install, "find_uv", lambda: None)
+    site.wheels = [library(site.wheelhouse), build(site.wheelhouse, "deep", "1.0", {f"deep/{DEEP}": "x"})]
+    site.relock()
+    monkeypatch.setattr(path_length, "limit", lambda: len(str(site.venv)) + 120)
+    before = fingerprint(site.root)
+    with pytest.raises(FailedError) as failed:
+        flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
+    assert failed.value.code == "path-too-long"
+    assert DEEP in failed.value.message
+    assert "LongPathsEnabled" in failed.value.hint
+    assert (site.venv.exists(), leftovers(site)) == (False, [])
+    with monkeypatch.context() as patch:
+        patch.setattr(path_length, "limit", lambda: None)
+        rebuilt(site)
+    before = fingerprint(site.venv)
+    for dry_run in (True, False):
+        with pytest.raises(RefusedError) as refused:
+            flow.rebuild(site.settings, wheelhouse=site.wheelhouse, dry_run=dry_run)
+        assert refused.value.code == "path-too-long"
+        assert "Nothing was touched" in refused.value.message
+    assert (fingerprint(site.venv), leftovers(site)) == (before, [])
+    site.wheels = site.wheels[:1]
+    site.relock()
+    rebuilt(site)  # what is not locked is not installed, however deep it lies in the old one

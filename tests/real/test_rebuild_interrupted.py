@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
 from clinic import flow
+from clinic.remedies import staging
 from clinic.report.progress import Steps
 from tests.conftest import ROOT
 from tests.real.patients import fingerprint
@@ -34,6 +36,7 @@ sys.path.insert(0, sys.argv[1])
 file, kind, limit = Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 from clinic import flow
 from clinic.settings import load
+from clinic.remedies import staging
 from clinic.report.progress import Steps
 settings, seen = load(file.parent, file, {}), 0
 
@@ -133,9 +136,19 @@ def test_two_at_once(site: Site) -> None:
     assert leftovers(site) == []
 
 
-def test_leftovers_of_another_project_stay(site: Site) -> None:
-    other = site.venv.parent / ".clinic-new-00000000-abcdef01"
-    other.mkdir()
+def test_leftovers_of_others_stay(site: Site) -> None:
+    """Another project's, and those of another environment of this one: each has a lock of its own."""
+    own, records = site.venv, site.settings.records
+    others = [
+        own.parent / ".clinic-new-00000000-abcdef01",
+        own.parent / ".clinic-00000000",
+        staging.begin(own, site.root / "other").folder,
+        staging.begin(own.with_name(".venv2"), records).folder,
+    ]
+    mine = [staging.begin(own, records).folder, own.parent / f".clinic-new-{zlib.crc32(bytes(records)):08x}-abcdef01"]
+    for folder in (*others[:2], mine[1]):
+        folder.mkdir()
     library(site.wheelhouse)
     assert flow.rebuild(site.settings, wheelhouse=site.wheelhouse).outcome == "cured"
-    assert other.is_dir()
+    assert [folder.is_dir() for folder in others] == [True] * 4
+    assert [folder.is_dir() for folder in mine] == [False] * 2

@@ -138,7 +138,7 @@ class Site:
 
 def leftovers(site: Site) -> list[Path]:
     """What a rebuild made beside the environment and should have removed."""
-    return [*site.venv.parent.glob(".clinic-new-*"), *site.venv.parent.glob(".clinic-stash")]
+    return [*site.venv.parent.glob(".clinic-*")]
 
 
 def rebuilt(site: Site, **flags: object) -> Result:

@@ -11,7 +11,7 @@ from clinic import proc
 from clinic.anatomy import record
 from clinic.drift import drift
 from clinic.facts import Flavour
-from clinic.remedies import wheelhouse
+from clinic.remedies import path_length, wheelhouse
 from clinic.remedies.install import Source, failure, pip_words, reason_in, uv_words
 from clinic.remedies.proof import service_module
 
@@ -41,6 +41,12 @@ LOCK = Path("bridge.txt")
             "build-failed",
             "Failed to build",
         ),
+        (
+            "error: failed to create file `x`: The filename or extension is too long. (os error 206)",
+            "path-too-long",
+            "206",
+        ),
+        ("HINT: This error might have occurred since ... Windows Long Path support enabled", "path-too-long", "HINT"),
         ("something else\n", "install-failed", "something else"),
     ],
 )
@@ -49,6 +55,17 @@ def test_the_installers_own_reason(said: str, code: str, words: str) -> None:
     assert error.code == code
     assert words in error.message
     assert error.hint
+
+
+def test_a_folder_that_cannot_be_made_may_be_too_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows says that there is no such path (3) as often as that it is too long (206)."""
+    path = "C:\\dev\\" + "deep\\" * 60
+    said = f"error: failed to create directory `{path}`: The system cannot find the path specified. (os error 3)"
+    done = proc.Completed(2, said, "", 0.1)
+    assert failure("uv", done, Source(LOCK)).code == "install-failed"
+    monkeypatch.setattr(path_length, "limit", lambda: path_length.MAX_PATH)
+    assert failure("uv", done, Source(LOCK)).code == "path-too-long"
+    assert failure("uv", proc.Completed(2, said.replace("deep", "d"), "", 0.1), Source(LOCK)).code == "install-failed"
 
 
 def test_a_reason_is_one_line_of_bearable_length() -> None:
