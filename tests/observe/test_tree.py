@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clinic.anatomy import layout
-from clinic.facts import Clue, Flavour, Tree
+from clinic.facts import Clue, Flavour, Platform, Tree
 from clinic.observe.base import flavour_of
 from clinic.observe.tree import look_at, read_cfg, read_tree
 from tests.real.creators import Creator, bases, creators
@@ -103,15 +103,43 @@ def test_names_tell_flavours(name: str, flavour: Flavour | None) -> None:
     ("folders", "platform"),
     [
         (["bin"], "posix"),
-        (["lib"], "posix"),
+        (["lib/python3.13"], "posix"),
+        (["lib/pypy3.10", "bin"], "posix"),
+        (["lib/python3.14t", "Scripts"], "posix"),
         (["Scripts"], "windows"),
         (["Lib/site-packages"], "windows"),
+        (["Lib/site-packages", "bin"], "windows"),
         (["Scripts", "Lib/site-packages"], "windows"),
-        (["Scripts", "bin"], "posix"),
+        (["Scripts", "bin", "Lib/site-packages"], "windows"),
+        (["Scripts", "bin", "lib/python3.13"], "posix"),
+        (["Scripts", "bin"], "this"),
+        (["lib/python3.13", "Lib/site-packages"], "this"),
+        (["lib/python3.13", "Lib/site-packages", "bin", "Scripts"], "this"),
+        (["lib"], None),
+        (["Lib"], None),
         ([], None),
     ],
 )
-def test_folders_tell_the_platform(tmp_path: Path, folders: list[str], platform: str | None) -> None:
+@pytest.mark.parametrize("system", ["posix", "windows"])
+def test_folders_tell_the_platform(tmp_path: Path, folders: list[str], platform: str | None, system: Platform) -> None:
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
-    assert layout.platform_of(tmp_path) == platform
+    assert layout.platform_of(tmp_path, system) == (system if platform == "this" else platform)
+
+
+def test_a_disk_that_does_not_tell_cases_apart_tells_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Lib` answers to `lib` on NTFS, read there or mounted elsewhere."""
+    folders = ({"env", "env/lib", "env/lib/site-packages"}, {"env", "env/lib", "env/lib/python3.13"})
+    for entries, platform in zip(folders, ("windows", "posix"), strict=True):
+
+        def told(path: Path, there: set[str] = entries) -> bool:
+            return path.as_posix().lower() in there
+
+        def names(path: Path, there: set[str] = entries) -> list[str]:
+            below = path.as_posix().lower() + "/"
+            return [each.removeprefix(below) for each in there if each.startswith(below)]
+
+        monkeypatch.setattr(layout, "is_folder", told)
+        monkeypatch.setattr(layout, "names_in", names)
+        for system in ("posix", "windows"):
+            assert layout.platform_of(Path("env"), system) == platform

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,24 @@ def test_what_is_laid_is_what_the_creator_laid(
     assert differ <= {path.relative_to(patient.venv).as_posix() for path in others[:1]}, "only how the base is spelled"
     for name in differ:
         assert Path(patient.venv, name).resolve() == base.real
+
+
+@pytest.mark.parametrize("creator", [VENV, VENV_COPIES, VIRTUALENV, *([UV] if uv() else [])], ids=str)
+def test_without_bin_it_is_relinked_as_its_creator_would(ward: Ward, project: Project, creator: Creator) -> None:
+    """The creator is told by what else it left; the folder goes again when the repair is taken back."""
+    base = next(each for each in reversed(bases()) if each.version >= (3, 11))
+    patient = ward.patient(creator, base)
+    names = {path.name for path in names_in(patient)}
+    shutil.rmtree(patient.python.parent)
+    wounded, settings = fingerprint(patient.venv), around(project, patient).settings
+    told = judge(who := patient_of(settings), who.look())
+    missed = [] if creator.family == "virtualenv" else ["activate-damaged"]
+    assert [finding.code for finding in told.findings] == ["python-missing", *missed]
+    assert summary(flow.relink(settings)) == ("cured", 0)
+    assert effect(patient).severity == "advice"
+    assert {path.name for path in names_in(patient)} >= names - {"\U0001d70bthon"}
+    assert flow.undo(settings).exit_code == 0
+    assert fingerprint(patient.venv) == wounded
 
 
 def test_only_what_is_lost_is_laid(ward: Ward, project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_wound_is_named_by_its_code(ward: Ward, outside: Project, wound: Wound
     look = flow.diagnose(_about(outside, patient).settings)
     assert codes(look.data) == [wound.code]
     assert fingerprint(patient.venv) == wounded
+
+
+@pytest.mark.parametrize("creator", CREATORS)
+def test_without_scripts_it_is_still_one_of_windows(ward: Ward, outside: Project, creator: str) -> None:
+    patient = ward.patient(creator)
+    shutil.rmtree(patient.venv / "Scripts")
+    _code, look = _about(outside, patient).command("diagnose")
+    assert "python-missing" in [finding["code"] for finding in look["data"]["findings"]]
+    assert "Scripts" in str(look["data"]["findings"][0]["evidence"]), "bin is not missed there"
 
 
 @pytest.mark.parametrize("command", ["fix-cfg", "rebuild --yes", "heal", "start", "production-mode"])

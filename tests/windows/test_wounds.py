@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.real.patients import fingerprint
@@ -86,10 +89,40 @@ def test_what_a_new_file_does_not_cure_is_named_and_left_alone(ward: Ward, code:
     assert fingerprint(patient.venv) == wounded
 
 
+@pytest.mark.parametrize("creator", CREATORS)
+def test_without_scripts_it_is_still_one_of_windows_and_relinked(ward: Ward, creator: str) -> None:
+    """NTFS shows `Lib` as `lib`, which is no environment of POSIX for that."""
+    patient = ward.patient(creator)
+    shutil.rmtree(patient.venv / "Scripts")
+    wounded = fingerprint(patient.venv)
+    _code, look = ward.hand.command(patient.project, "diagnose")
+    told = found(look["data"])
+    assert told[0] == ("python-missing", "fatal")
+    # What `venv` always writes is missed; virtualenv can be told to write no activation.
+    assert told[1:] == ([("activate-damaged", "advice")] if creator == "venv" else [])
+
+    _code, cure = ward.hand.command(patient.project, "heal", "--no-rebuild")
+    assert [receipt["remedy"] for receipt in cure["data"]["receipts"]] == ["relink"], cure
+    assert "python-missing" not in codes(cure["data"]["after"])
+    assert ward.effect(patient)[1].itself
+    healed = fingerprint(patient.venv)
+    assert {name: what for name, what in healed.items() if not name.startswith("Scripts")} == wounded
+
+    if creator == "venv":
+        _code, cure = ward.hand.command(patient.project, "heal", "--no-rebuild", "--only", "activate-damaged")
+        assert codes(cure["data"]["after"]) == [], cure
+        assert {"activate", "activate.bat", "activate.ps1"} <= _names_in(patient.venv / "Scripts")
+        assert ward.hand.command(patient.project, "undo")[0] == 0
+    assert ward.hand.command(patient.project, "undo")[0] == 0
+    assert fingerprint(patient.venv) == wounded
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {path.name.lower() for path in folder.iterdir()}
+
+
 def test_a_half_deleted_environment_is_told_with_all_that_is_gone(ward: Ward) -> None:
     """What a deletion leaves behind that stops at the python.exe of a running server."""
-    import shutil
-
     patient = ward.patient("venv")
     shutil.rmtree(patient.venv / "Lib")
     patient.cfg.unlink()

@@ -34,6 +34,15 @@ def names(creator: Creator, flavour: Flavour | None, platform: Platform) -> tupl
     return ("python", "python3", *numbered, *threaded)
 
 
+def activations(creator: Creator, platform: Platform) -> tuple[str, ...]:
+    """The activation scripts that every version of the creator writes; virtualenv can be told to write none."""
+    if creator not in {"venv", "uv"}:
+        return ()
+    powershell = "Activate.ps1" if creator == "venv" else "activate.ps1"
+    more = ("activate.bat",) if platform == "windows" else ("activate.csh", "activate.fish")
+    return ("activate", *more, powershell)
+
+
 def launchers(
     creator: Creator, flavour: Flavour, there: frozenset[str], *, debug: bool = False
 ) -> tuple[tuple[str, str], ...]:

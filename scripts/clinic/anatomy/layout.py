@@ -26,14 +26,18 @@ def here() -> Platform:
     return "windows" if os.name == "nt" else "posix"
 
 
-def platform_of(venv: Path) -> Platform | None:
-    """The platform an environment was made for, told by its folders; None where neither kind is there."""
-    windows = is_folder(venv / "Scripts") or is_folder(venv / "Lib" / "site-packages")
-    posix = is_folder(venv / "bin") or is_folder(venv / "lib")
-    if windows and posix:
-        # A case-insensitive disk shows Lib as lib too: the scripts folder decides.
-        return "windows" if is_folder(venv / "Scripts") and not is_folder(venv / "bin") else "posix"
-    return "windows" if windows else "posix" if posix else None
+def platform_of(venv: Path, system: Platform | None = None) -> Platform | None:
+    """The platform an environment was made for, told by its folders; None where neither kind is there.
+
+    `Lib` and `lib` are one folder on NTFS and APFS, so only what is inside tells. The library outweighs the scripts
+    folder, which a deletion takes first; if both kinds are there, `system` (this one) decides.
+    """
+    library = is_folder(venv / "Lib" / "site-packages"), bool(library_folders(venv, "posix"))
+    scripts = is_folder(venv / "Scripts"), is_folder(venv / "bin")
+    for windows, posix in (library, scripts):
+        if windows != posix:
+            return "windows" if windows else "posix"
+    return (system or here()) if any((*library, *scripts)) else None
 
 
 def scripts_folder(venv: Path, platform: Platform) -> Path:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
-from clinic.anatomy import activate, activate_writer, distinfo, layout, shebang
+from clinic.anatomy import activate, activate_writer, distinfo, laid, layout, shebang
 from clinic.anatomy.there import exists, names_in, same
 from clinic.facts import Tree
 from clinic.observe.scripts import LAUNCHER_LIMIT, is_told
@@ -30,8 +30,9 @@ def read_places(venv: Path, tree: Tree, packages: Packages) -> Places:
 def _activations(venv: Path, tree: Tree, names: list[str]) -> Iterator[Activation]:
     found = [name for name in names if _ACTIVATES.match(name)]
     main = "activate.bat" if tree.platform == "windows" else "activate"
-    if found and main not in found and activate_writer.is_made(main, str(venv)):
-        yield Activation(tree.scripts / main, problem="is not there")
+    for name in [main] if found else laid.activations(tree.creator, tree.platform):
+        if name not in found and activate_writer.is_made(name, str(venv)):
+            yield Activation(tree.scripts / name, problem="is not there")
     for name in found:
         yield _activation(venv, tree.scripts / name)
 

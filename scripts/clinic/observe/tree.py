@@ -210,7 +210,9 @@ def _creator(venv: Path) -> Creator:
     scripts = {name.lower() for folder in ("bin", "Scripts") for name in names_in(venv / folder)}
     if "activate_this.py" in scripts:
         return "virtualenv" if "deactivate.bat" not in scripts else "uv"
-    return "venv" if "activate.ps1" in scripts else "unknown"
+    # The scripts folder may be gone: `venv` of 3.11 and newer also notes its command in pyvenv.cfg.
+    is_venv = "activate.ps1" in scripts or re.search(r"^command *=.* -m venv ", _text(venv / layout.CFG), re.MULTILINE)
+    return "venv" if is_venv else "unknown"
 
 
 def _text(path: Path) -> str:

@@ -19,7 +19,7 @@ from clinic.errors import BusyError, RefusedError
 from clinic.model import Receipt
 from clinic.records.entry import Entry, State
 from clinic.records.snapshot import understood
-from clinic.records.transaction import Transaction, put_back
+from clinic.records.transaction import Transaction, put_back, remove_empty
 
 __all__ = ["Entry", "Records", "State", "Transaction", "put_back"]
 
@@ -118,9 +118,7 @@ class Records:
             receipt = change.commit()
         entry.state = "undone"
         self.save(entry)
-        for _, kept in entry.moved:
-            with contextlib.suppress(OSError):
-                kept.parent.rmdir()
+        remove_empty([*entry.folders, *(kept.parent for _, kept in entry.moved)])
         return receipt
 
     def _snapshot_file(self, venv: Path) -> Path:

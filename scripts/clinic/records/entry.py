@@ -24,6 +24,8 @@ class Entry:
     made: list[Path] = field(default_factory=list)
     brought: list[tuple[Path, Path]] = field(default_factory=list)
     """What came out of an older stash: (where it was kept, where it is now)."""
+    folders: list[Path] = field(default_factory=list)
+    """Folders that were made for what is new, innermost first."""
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -48,6 +50,7 @@ class Entry:
             "moved": [[str(was), str(kept)] for was, kept in self.moved],
             "made": [str(path) for path in self.made],
             "brought": [[str(kept), str(now)] for kept, now in self.brought],
+            "folders": [str(path) for path in self.folders],
             "seconds": self.seconds,
             "facts": self.facts,
         }
@@ -64,6 +67,7 @@ class Entry:
             moved=[(Path(was), Path(kept)) for was, kept in told["moved"]],
             made=[Path(path) for path in told["made"]],
             brought=[(Path(kept), Path(now)) for kept, now in told.get("brought", [])],
+            folders=[Path(path) for path in told.get("folders", [])],
             seconds=float(told["seconds"]),
             facts=dict(told.get("facts", {})),
         )

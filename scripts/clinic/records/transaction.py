@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -66,15 +67,21 @@ class Transaction:
             mode = fs.mode_for(path) if mode is None else mode  # what has no second name is gone from here then
             fs.keep(path, kept)
         else:
-            self.records.save(self.entry)
+            self._save_and_make_folder(path)
         fs.write_atomically(path, data, mode=mode)
 
     def link(self, path: Path, target: str) -> None:
         """Make `path` a link that says `target`; what was there goes to the stash."""
         self.stash(path)
         self.entry.made.append(path)
-        self.records.save(self.entry)
+        self._save_and_make_folder(path)
         fs.link(path, target)
+
+    def _save_and_make_folder(self, path: Path) -> None:
+        """A new file may go into a folder that is gone; on record, so that no empty one is left when it is undone."""
+        self.entry.folders += [folder for folder in path.parents if not fs.exists(folder)]
+        self.records.save(self.entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     def bring_back(self, kept: Path, path: Path) -> None:
         """Move something out of an older stash to `path`, where nothing may be."""
@@ -142,6 +149,11 @@ def put_back(entry: Entry) -> None:
         if fs.exists(kept):
             fs.remove(was)
             fs.move(kept, was)
-    for folder in {kept.parent for _, kept in entry.moved}:
+    remove_empty([*entry.folders, *{kept.parent for _, kept in entry.moved}])
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove the folders that hold nothing any more."""
+    for folder in folders:
         with contextlib.suppress(OSError):  # never there, or it holds what was not ours to move
             folder.rmdir()
