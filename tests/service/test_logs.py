@@ -37,14 +37,31 @@ def test_a_large_one_is_put_aside_and_three_are_kept(log: Path) -> None:
 
 
 def test_a_log_that_somebody_reads_on_windows_is_copied_and_emptied(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_self: Path, _target: Path) -> Path:
-        raise PermissionError(13, "used by another process")
+    replace = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == log:
+            raise PermissionError(13, "used by another process")
+        return replace(self, target)
 
     log.write_bytes(b"x" * 100)
+    log.with_name("bridge.log.1").write_bytes(b"old")
     monkeypatch.setattr(Path, "replace", refuse)
     assert logs.rotate(log, cap=99)
     assert log.read_bytes() == b""
     assert log.with_name("bridge.log.1").read_bytes() == b"x" * 100
+    assert log.with_name("bridge.log.2").read_bytes() == b"old"
+
+
+def test_an_old_log_that_cannot_be_moved_is_not_overwritten(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Path, _target: Path) -> Path:
+        raise PermissionError(13, "used by another process")
+
+    log.write_bytes(b"x" * 100)
+    log.with_name("bridge.log.1").write_bytes(b"old")
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert not logs.rotate(log, cap=99)
+    assert (log.read_bytes(), log.with_name("bridge.log.1").read_bytes()) == (b"x" * 100, b"old")
 
 
 def test_a_log_that_cannot_be_put_aside_is_no_reason_not_to_start(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +130,55 @@ def test_following_goes_on_through_rotation(log: Path, until: Callable[..., Any]
     assert enough.wait(5)
     reader.join()
     assert seen == ["two", "three 🌉", "four", "end"]
+
+
+# What PowerShell 5.1 writes, with characters that have the byte of a newline or none of NUL in them.
+WIDE = "2024-01-01 上午 Њ\r\n\r\n一二\r\nПривет\r\nready\r\n"
+
+
+@pytest.mark.parametrize("before", ["", "=== 2024 start grün\nold\n"], ids=["whole", "appended"])
+@pytest.mark.parametrize("after", ["", "=== 2024 start grün\n\nnew"], ids=["alone", "appended to"])
+@pytest.mark.parametrize("mark", [b"", b"\xff\xfe"], ids=["plain", "mark"])
+def test_lines_of_utf_16_are_read_among_others(log: Path, before: str, after: str, mark: bytes) -> None:
+    log.write_bytes(before.encode() + mark + WIDE.encode("utf-16-le") + after.encode())
+    text = before + WIDE + after
+    assert logs.since(log, 0) == text
+    for count in (1, 3, 5, 100):
+        assert logs.tail(log, count) == text.splitlines()[-count:]
+
+
+def test_half_a_character_at_either_end_costs_no_other(log: Path) -> None:
+    log.write_bytes("grüße\r\nready\r\nmore".encode("utf-16-le"))
+    assert logs.since(log, 1).splitlines()[1:] == ["ready", "more"]
+    assert logs.decode(log.read_bytes()[:-1]).splitlines() == ["grüße", "ready", "mor"]
+
+
+def test_a_hole_in_a_log_is_not_text(log: Path) -> None:
+    log.write_bytes(b"\0" * 5001 + b"ready\n")
+    assert logs.tail(log, 10) == ["ready"]
+
+
+def test_utf_16_is_followed(log: Path, until: Callable[..., Any]) -> None:
+    log.write_bytes(b"first\n")
+    seen: list[str] = []
+
+    def read() -> None:
+        for line in logs.follow(log):
+            seen.append(line)
+            if line == "end":
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    until(lambda: seen == ["first"])
+    for data in (b"\xff\xfe", WIDE.encode("utf-16-le"), b"bytes\n", "ha".encode("utf-16-le")):
+        with log.open("ab") as stream:
+            stream.write(data)
+    until(lambda: "bytes" in seen)
+    with log.open("ab") as stream:
+        stream.write("lf\r\nend\r\n".encode("utf-16-le"))
+    reader.join(20)
+    assert seen == ["first", *WIDE.splitlines(), "bytes", "half", "end"]
 
 
 SPANISH = "No se encontró el archivo pyvenv.cfg: ubicación no válida"

@@ -61,33 +61,35 @@ class Log(io.RawIOBase):
         return size
 
     def rotate(self) -> None:
-        """Put it aside where it is too large: copied and emptied, since others may read it and Windows holds them.
+        """Put it aside before it is larger than the cap: copied and emptied, since others write to it and read it.
 
-        Whoever else writes to it (children of the service) goes on doing so; what this process writes waits, and
-        nothing of it is lost.
+        What this process writes waits meanwhile. Whoever else writes to it (children of the service) goes on doing so:
+        a line of theirs is lost only if it comes between the last read and the truncation.
         """
         with self._lock:
             try:
-                if os.fstat(1).st_size > self.cap:
+                if os.fstat(1).st_size > self.cap - self.cap // 16:
                     self._put_aside()
             except OSError:
                 return  # no room for a copy, or somebody keeps the old ones open: a long log is better than none
 
     def _put_aside(self) -> None:
-        for number in range(self.kept - 1, 0, -1):
-            if os.path.exists(self._numbered(number)):
-                os.replace(self._numbered(number), self._numbered(number + 1))
         staged = self.path + ".new"
-        try:
-            with open(self.path, "rb") as source, open(staged, "wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-                shutil.copyfileobj(source, target)  # what others wrote meanwhile
-            os.replace(staged, self._numbered(1))
-        except OSError:
-            if os.path.exists(staged):
-                os.remove(staged)
-            raise
-        os.truncate(self.path, 0)
+        with open(self.path, "r+b", buffering=0) as log:
+            try:
+                with open(staged, "wb") as copy:
+                    shutil.copyfileobj(log, copy, 1 << 20)
+                for number in range(self.kept - 1, 0, -1):
+                    if os.path.exists(self._numbered(number)):
+                        os.replace(self._numbered(number), self._numbered(number + 1))
+                os.replace(staged, self._numbered(1))
+            except OSError:
+                if os.path.exists(staged):
+                    os.remove(staged)
+                raise
+            with open(self._numbered(1), "ab", buffering=0) as copy:
+                shutil.copyfileobj(log, copy, 1 << 20)
+            log.truncate(0)
 
     def _numbered(self, number: int) -> str:
         return f"{self.path}.{number}"
@@ -110,15 +112,45 @@ def main(words: list[str]) -> None:
 def _open_streams(log: Log) -> None:
     """Hand out streams that write to the log: under pythonw there are none, and not even descriptors."""
     if sys.stdout is None or sys.stderr is None:
-        opened = os.open(log.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-        for number in (1, 2):
-            os.dup2(opened, number)
+        _give_descriptors(log.path)
     # As PYTHONUNBUFFERED has it: what is printed is there at once, also when the process is killed after it.
     sys.stdout = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
     sys.stderr = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
     for name in ("stdout", "stderr"):
         if getattr(sys, f"__{name}__") is None:
             setattr(sys, f"__{name}__", getattr(sys, name))
+
+
+def _give_descriptors(path: str) -> None:
+    """Make the log descriptors 1 and 2, which the programs that the service starts inherit."""
+    if sys.platform != "win32":
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    else:  # pragma: no cover - tests/windows/test_files.py tries it
+        opened = _open_on_windows(path)
+    for number in (1, 2):
+        os.dup2(opened, number)
+        os.set_inheritable(number, True)  # which dup2 leaves as it is if that is the number it was opened with
+    if opened not in (1, 2):
+        os.close(opened)
+
+
+if sys.platform == "win32":  # pragma: no cover
+
+    def _open_on_windows(path: str) -> int:
+        """Open the log as `open_shared` of clinic/fs.py does and says why; this python can't import it."""
+        import ctypes
+        import msvcrt
+        from ctypes import wintypes
+
+        word = wintypes.DWORD
+        create = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
+        create.argtypes = [wintypes.LPCWSTR, word, word, wintypes.LPVOID, word, word, wintypes.HANDLE]
+        create.restype = wintypes.HANDLE
+        append, shared, open_always = 0x00120194, 7, 4
+        handle = create(path, append, shared, None, open_always, 0x80, None)
+        if handle == wintypes.HANDLE(-1).value:
+            raise ctypes.WinError(ctypes.get_last_error())
+        return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_APPEND)
 
 
 def _watch(seconds: float, look: Callable[[], None]) -> None:
