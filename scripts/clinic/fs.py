@@ -9,8 +9,85 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+_OPEN_ELSEWHERE = frozenset({32, 33})  # winerror of ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
+_IN_USE = _OPEN_ELSEWHERE | {5, 145}  # renaming and deleting also say ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY
+_RETRY_FOR = 2.0  # seconds
+_RETRY_EVERY = 0.002  # seconds; short, since a program that reads over and over lets go for moments only
+
+
+def retrying(action: Callable[[], _Result], busy: frozenset[int] = _IN_USE) -> _Result:
+    """Call `action` until it succeeds, for two seconds at most, while Windows refuses because a file is in use.
+
+    Virus scanners, indexers, editors and backups open files for moments; without FILE_SHARE_DELETE nobody can replace,
+    rename or delete them meanwhile, nor rename a folder above them. Other errors are raised at once; no other system
+    sets `winerror`.
+    """
+    deadline = time.monotonic() + _RETRY_FOR
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if getattr(error, "winerror", None) not in busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(_RETRY_EVERY)
+
+
+if sys.platform == "win32":  # pragma: no cover - tests/windows/test_files.py tries it
+
+    def open_shared(path: str | Path, flags: int) -> int:
+        """Open a file for reading or appending so that others can replace, rename or delete it meanwhile.
+
+        `open` of the C runtime does not share the deletion, and it appends by seeking to the end before each write:
+        processes overwrite each other, and one that inherits the handle as its stdout does not even seek. With
+        FILE_APPEND_DATA and without FILE_WRITE_DATA the system appends, whoever has the handle; libuv's fs__open and
+        Rust's OpenOptions do the same.
+        """
+        return retrying(lambda: _create_file(os.fspath(path), flags), _OPEN_ELSEWHERE)
+
+    def _create_file(path: str, flags: int) -> int:
+        import ctypes
+        import msvcrt
+        from ctypes import wintypes
+
+        read = 0x80000000  # GENERIC_READ
+        append = 0x00120194  # FILE_GENERIC_WRITE without FILE_WRITE_DATA, and FILE_READ_ATTRIBUTES for fstat
+        shared = 0x1 | 0x2 | 0x4  # FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_SHARE_DELETE
+        disposition = 4 if flags & os.O_CREAT else 3  # OPEN_ALWAYS, OPEN_EXISTING
+        word = wintypes.DWORD
+        create = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
+        create.argtypes = [wintypes.LPCWSTR, word, word, wintypes.LPVOID, word, word, wintypes.HANDLE]
+        create.restype = wintypes.HANDLE
+        handle = create(path, append if flags & os.O_APPEND else read, shared, None, disposition, 0x80, None)
+        if handle == wintypes.HANDLE(-1).value:  # INVALID_HANDLE_VALUE
+            code = ctypes.get_last_error()
+            raise OSError(0, ctypes.FormatError(code), path, code)
+        return msvcrt.open_osfhandle(handle, flags)
+
+else:
+
+    def open_shared(path: str | Path, flags: int) -> int:
+        """Open a file with the flags of `os.open`; others can replace, rename or delete it meanwhile."""
+        return os.open(path, flags, 0o644)
+
+
+def read_bytes(path: Path, start: int = 0, length: int = -1) -> bytes:
+    """Read a file that others replace, rename or delete at any time, from `start` on. Raises OSError."""
+    with open(path, "rb", opener=open_shared) as stream:
+        stream.seek(start)
+        return stream.read(length)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add `data` to the end of a file in one write, so that what other processes add stays whole. Raises OSError."""
+    with open(path, "ab", buffering=0, opener=open_shared) as stream:
+        stream.write(data)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durable: bool = True) -> None:
@@ -29,9 +106,9 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durabl
                 stream.flush()
                 os.fsync(stream.fileno())
         staged.chmod(mode if mode is not None else mode_for(path))
-        staged.replace(path)
+        retrying(lambda: staged.replace(path))
     except BaseException:
-        staged.unlink(missing_ok=True)
+        remove(staged)
         raise
     if durable:
         sync_folder(path.parent)
@@ -75,7 +152,7 @@ def move(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        source.rename(target)
+        retrying(lambda: source.rename(target))
     except OSError as error:
         if error.errno != errno.EXDEV or exists(target):
             raise
@@ -87,12 +164,12 @@ def _move_by_copy(source: Path, target: Path) -> None:
     part = target.with_name(f"{target.name}.part-{token}")
     try:
         copy(source, part)
-        part.rename(target)
+        retrying(lambda: part.rename(target))
     except BaseException:
         remove(part)
         raise
     gone = source.with_name(f".{source.name}.gone-{token}")
-    source.rename(gone)
+    retrying(lambda: source.rename(gone))
     remove(gone)
 
 
@@ -123,20 +200,27 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         _rmtree(path)
     elif exists(path):  # a read-only file system refuses to remove even what is not there
-        path.unlink(missing_ok=True)
+        retrying(lambda: path.unlink(missing_ok=True))
 
 
 def _rmtree(folder: Path) -> None:
     if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=_retry_writable)
+        shutil.rmtree(folder, onexc=_insist)
     else:
-        shutil.rmtree(folder, onerror=_retry_writable)
+        shutil.rmtree(folder, onerror=_insist)
 
 
-def _retry_writable(function: Callable[[str], object], name: str, _error: object) -> None:
-    """Windows does not delete read-only files: make it writable and try once more."""
+def _insist(function: Callable[[str], object], name: str, _error: object) -> None:
+    """Make an entry of a folder writable, and delete what could not be deleted.
+
+    Windows deletes neither read-only files nor, for the moment, what another program has open. Elsewhere a folder that
+    may not be read could not be listed.
+    """
     Path(name).chmod(stat.S_IRWXU)
-    function(name)
+    if function in {os.unlink, os.rmdir}:
+        retrying(lambda: function(name))
+    else:
+        shutil.rmtree(name)
 
 
 def exists(path: Path) -> bool:

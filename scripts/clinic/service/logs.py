@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import time
 from typing import TYPE_CHECKING
 
+from clinic import fs
 from clinic.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 CAP = 5 << 20  # bytes; a log larger than this is put aside when the server starts
 KEPT = 3  # older logs: .1 is the youngest
 MOST = 8 << 20  # bytes that are read from the end at once
+_WIDE_NEWLINE = b"\n\0"  # of UTF-16LE, which `*>` of PowerShell 5.1 writes
 _LOOK_AGAIN = 0.2  # seconds; there is no portable event for "the file grew"
 
 
@@ -33,7 +36,7 @@ def open_for_append(path: Path) -> int:
             if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):  # a FIFO would hold us until somebody reads
                 raise IsADirectoryError(0, "it is neither a file nor a device")
         rotate(path)
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        return fs.open_shared(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise RefusedError(
             "log-not-writable",
@@ -52,7 +55,7 @@ def rotate(path: Path, cap: int = CAP, kept: int = KEPT) -> bool:
         if path.stat().st_size <= cap:
             return False
         for number in range(kept - 1, 0, -1):
-            with contextlib.suppress(OSError):  # there may be none, or somebody reads it
+            with contextlib.suppress(FileNotFoundError):
                 _numbered(path, number).replace(_numbered(path, number + 1))
         try:
             path.replace(_numbered(path, 1))
@@ -110,23 +113,52 @@ def follow(path: Path, lines: int = 10) -> Iterator[str]:
         if length > position:
             data = _read(path, position, length - position)
             position += len(data)
-            *whole, rest = (rest + data).split(b"\n")
-            yield from (decode(line).rstrip("\r") for line in whole)
+            data = rest + data
+            end = data.rfind(b"\n") + 1
+            end += data[end - 1 : end + 1] == _WIDE_NEWLINE
+            rest = data[end:]
+            yield from (line.rstrip("\r") for line in decode(data[:end]).split("\n")[:-1])
         else:
             time.sleep(_LOOK_AGAIN)  # a file that grows is readable all the time, so select and poll do not wait for it
 
 
 def _read(path: Path, start: int, length: int = MOST) -> bytes:
     try:
-        with path.open("rb") as stream:
-            stream.seek(start)
-            return stream.read(min(length, MOST))
+        return fs.read_bytes(path, start, min(length, MOST))
     except OSError:
         return b""
 
 
 def decode(data: bytes) -> str:
-    """Decode a log line by line: UTF-8, else the Windows code page in which it has more letters."""
+    """Decode a log, in which each line may have another encoding: UTF-8, UTF-16LE, a code page of Windows."""
+    if b"\0" not in data:
+        return _decode_bytes(data)
+    data = re.sub(rb"\0{4,}", b"", data)  # no text: what a power cut or a lost truncation leaves
+    return "".join(_decode_part(part) for part in re.split(rb"(?<=\n\0)", data))
+
+
+def _decode_part(part: bytes) -> str:
+    """Decode lines of bytes and the line of UTF-16, if any, that follows them; its newline ends the part."""
+    start = 0
+    while (end := part.find(b"\n", start) + 1) and _is_bytes(part[start:end]):
+        start = end
+    wide = part[start:]
+    if b"\0" not in wide:
+        return _decode_bytes(part)
+    odd = len(wide) % 2  # half of a character is missing: in front, unless the end is not written yet
+    wide = wide[odd:] if wide.endswith(_WIDE_NEWLINE) else wide[: len(wide) - odd]
+    return _decode_bytes(part[:start]) + wide.decode("utf-16-le", "replace").replace("\ufeff", "")
+
+
+def _is_bytes(line: bytes) -> bool:
+    """Whether a line is UTF-8; a newline alone is also the first byte of many a character of UTF-16."""
+    try:
+        return len(line) > 1 and "\0" not in line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _decode_bytes(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
