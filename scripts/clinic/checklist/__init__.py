@@ -7,7 +7,8 @@ pid file, a log and records of its own, started through the very script that peo
     native                           that the server outlives the terminal and the editor it was started from
     keepalive                        that the monitor watches, restarts, and ends as it should
     shadow                           a second server to try all this on
-    stage                            a terminal or an editor-like tree of processes, played by `actors.py`
+    stage                            a terminal or an editor-like tree of processes, played by `actors.py`, on Windows
+                                     by `console_host.py`
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ TITLES = {
 Told = tuple[CheckStatus, str]
 
 
+class UnavailableError(Exception):
+    """This machine lacks what a check needs; the text is the reason why it was not tried."""
+
+
 @dataclass
 class Checklist:
     """Collects the results; `on_start` is called with an id as it begins, `on_result` with what came of it."""
@@ -65,6 +70,8 @@ class Checklist:
         self.on_start(name)
         try:
             status, evidence = attempt()
+        except UnavailableError as reason:
+            status, evidence = "skip", str(reason)
         except Exception as error:  # noqa: BLE001 - one crashing check must not hide the others
             status, evidence = "fail", f"the check itself failed: {type(error).__name__}: {error}"
         group = GROUPS[name.partition(".")[0]]
@@ -89,4 +96,4 @@ class Subject:
         return f"shadow server on {where}" if self.shadow else f"live server on {where}"
 
 
-__all__ = ["GROUPS", "TITLES", "Checklist", "Subject", "Told"]
+__all__ = ["GROUPS", "TITLES", "Checklist", "Subject", "Told", "UnavailableError"]

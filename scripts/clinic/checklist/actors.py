@@ -1,10 +1,11 @@
 """A terminal, played: it opens, a shell in it runs a program, Ctrl+C is typed, it is closed. POSIX; its own process.
 
-python actors.py [--below N] -- PROGRAM ARGUMENT...
+    python actors.py [--below N] OUTPUT -- PROGRAM ARGUMENT...
 
-What happens is told on stdout, one JSON object a line: `shell` (who and where), `output`, `ended` (the program's exit
-code), `closed` (after SIGTERM: whether the hang-up reached the terminal's other program). SIGUSR1 types Ctrl+C. With
-`--below` the terminal runs below so many processes, as it does in an editor.
+Commands come on stdin, one a line: `ctrl-c` and `close`; the end of stdin closes it too. Events go to stdout, one JSON
+object a line: `shell` (who and where), `ended` (the program's exit code), `closed` (whether the hang-up reached the
+terminal's other program), `unavailable` (why this machine has no terminal). OUTPUT is the file that takes what the
+terminal shows. With `--below` the terminal runs below so many processes, as it does in an editor.
 
 Standard library only, and no threads: it forks.
 """
@@ -21,9 +22,9 @@ CTRL_C = b"\x03"
 _PATIENCE = 5.0  # seconds for the hang-up to arrive
 
 
-def tell(out: int, **what: object) -> None:
-    """Say something; one write, so that lines of several processes do not mix."""
-    os.write(out, (json.dumps(what) + "\n").encode("ascii"))
+def tell(out: int, event: str, **what: object) -> None:
+    """Write one event; one write, so that lines of several processes do not mix."""
+    os.write(out, (json.dumps({"event": event, **what}) + "\n").encode("ascii"))
 
 
 def shell(program: list[str], slave: int, out: int, witness: int) -> None:
@@ -38,7 +39,7 @@ def shell(program: list[str], slave: int, out: int, witness: int) -> None:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for number in (0, 1, 2):
         os.dup2(slave, number)
-    tell(out, event="shell", pid=os.getpid(), session=os.getsid(0), terminal=os.ttyname(0))
+    tell(out, "shell", pid=os.getpid(), session=os.getsid(0))
     if os.fork() == 0:
         # The witness: an ordinary program of this terminal, deaf to Ctrl+C. It alone keeps the pipe open.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,74 +53,68 @@ def shell(program: list[str], slave: int, out: int, witness: int) -> None:
         os.execv(program[0], program)  # noqa: S606 - no shell is wanted
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as interactive shells do: it means the program
     _, status = os.waitpid(child, 0)
-    tell(out, event="ended", code=os.waitstatus_to_exitcode(status))
+    tell(out, "ended", code=os.waitstatus_to_exitcode(status))
     while True:
         signal.pause()
 
 
-def terminal(program: list[str], out: int) -> None:
-    """Open a terminal and play it until SIGTERM closes it."""
-    master, slave = os.openpty()
+def terminal(program: list[str], output: str, out: int) -> None:
+    """Open a terminal and play it until it is closed."""
+    try:
+        master, slave = os.openpty()
+    except OSError as error:
+        tell(out, "unavailable", why=f"no terminal can be opened here: {error.strerror}")
+        return
     hears, witness = os.pipe()
-    wakes, alarm = os.pipe()
-    os.set_blocking(alarm, False)
-    typed = []
-    signal.set_wakeup_fd(alarm)
-    signal.signal(signal.SIGUSR1, lambda *_: typed.append(CTRL_C))
-    signal.signal(signal.SIGTERM, lambda *_: typed.append(b""))
     leader = os.fork()
     if leader == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        for descriptor in (master, hears, wakes, alarm):
+        for descriptor in (master, hears):
             os.close(descriptor)
         shell(program, slave, out, witness)
     os.close(slave)
     os.close(witness)
-    _play(master, wakes, typed, out)
+    shown = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    _play(master, shown)
     os.close(master)  # the hang-up
     os.waitpid(leader, 0)
     gone, _, _ = select.select([hears], [], [], _PATIENCE)
-    tell(out, event="closed", reached=bool(gone) and os.read(hears, 1) == b"")
+    tell(out, "closed", reached=bool(gone) and os.read(hears, 1) == b"")
 
 
-def _play(master: int, wakes: int, typed: list[bytes], out: int) -> None:
-    """Show what is written (somebody must read it), and type what was asked for; the empty text is the end."""
+def _play(master: int, shown: int) -> None:
+    """Keep what is written (a terminal that is not read blocks its programs), and obey, until it is to be closed."""
     while True:
-        ready, _, _ = select.select([master, wakes], [], [])
+        ready, _, _ = select.select([master, 0], [], [])
         if master in ready:
             try:
-                said = os.read(master, 65536)
-            except OSError:  # nobody has it open any more
+                os.write(shown, os.read(master, 65536))
+            except OSError:  # no process has it open any more
                 return
-            tell(out, event="output", text=said.decode("utf-8", "replace"))
-        if wakes in ready:
-            os.read(wakes, 512)
-        while typed:
-            if not (text := typed.pop(0)):
+        if 0 in ready:
+            commands = os.read(0, 512).split()
+            if not commands or b"close" in commands:
                 return
-            os.write(master, text)
+            os.write(master, CTRL_C * len(commands))
 
 
-def below(levels: int, program: list[str], out: int) -> None:
+def below(levels: int, program: list[str], output: str, out: int) -> None:
     """Put processes above the terminal, which wait for it as an editor's do."""
     for _ in range(levels):
         child = os.fork()
         if child:
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             os.waitpid(child, 0)
             os._exit(0)
-    terminal(program, out)
+    terminal(program, output, out)
 
 
 def main(words: list[str]) -> None:
     """Play."""
     at = words.index("--")
-    levels = int(words[1]) if words[0] == "--below" else 0
+    *flags, output = words[:at]
+    levels = int(flags[flags.index("--below") + 1]) if flags else 0
     out = os.dup(1)
     os.set_inheritable(out, False)  # noqa: FBT003
-    below(levels, words[at + 1 :], out)
+    below(levels, words[at + 1 :], output, out)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ INTERVAL = 0.5
 CHECKS = 4
 _LATE, _EARLY = 0.25, 0.05
 """By how many seconds the middle one of the gaps may miss the interval: a loaded machine is late, never early."""
-_NO_TERMINAL = "this platform has no terminal that a program can open, so Ctrl+C can't be typed"
 _AFTER_CTRL_C = 10.0
 _PATIENCE = 10.0
 """Seconds beyond the start timeout, for a loaded machine."""
@@ -31,23 +31,16 @@ _PATIENCE = 10.0
 
 def run(todo: Checklist, settings: Settings, venv: Path, mode: str) -> None:
     """Try all of it."""
-    if not stage.can_play():
-        for name in ("monitors", "interval", "restarts", "graceful"):
-            todo.run(f"keepalive.{name}", lambda: ("skip", _NO_TERMINAL))
-        return
     changes: dict[str, dict[str, Any]] = {"keep_alive": {"interval": INTERVAL}}
-    with shadow.made(settings, venv, mode=mode, changes=changes) as twin, watched(twin) as window:
-        seen = todo.run("keepalive.monitors", lambda: monitors(twin, window))
+    with shadow.made(settings, venv, mode=mode, changes=changes) as twin, ExitStack() as opened:
+        window = cache(lambda: opened.enter_context(watched(twin)))
+        seen = todo.run("keepalive.monitors", lambda: monitors(twin, window()))
         todo.run("keepalive.interval", lambda: interval(settings, venv))
-        steps: tuple[tuple[str, Callable[[Shadow, stage.Terminal], Told]], ...] = (
-            ("keepalive.restarts", restarts),
-            ("keepalive.graceful", graceful),
-        )
-        for name, attempt in steps:
+        for name, attempt in (("keepalive.restarts", restarts), ("keepalive.graceful", graceful)):
             if seen.status == "pass":
-                todo.run(name, lambda attempt=attempt: attempt(twin, window))  # type: ignore[misc]
+                todo.run(name, lambda attempt=attempt: attempt(twin, window()))  # type: ignore[misc]
             else:
-                todo.run(name, lambda: ("fail", "the monitor did not get as far as that"))
+                todo.run(name, lambda: (seen.status, "the monitor did not get as far as that"))
 
 
 @contextmanager
@@ -127,7 +120,6 @@ def _moments(file: Path) -> list[float]:
 
 def restarts(twin: Shadow, _window: stage.Terminal) -> Told:
     """`keepalive.restarts`: the very process that serves is killed, another one answers."""
-    import signal
     import time
 
     from clinic.service import find, identity
@@ -136,12 +128,13 @@ def restarts(twin: Shadow, _window: stage.Terminal) -> Told:
     if record is None:
         return "fail", "no process is known to be the server"
     begun = time.monotonic()
-    identity.send(record.server, signal.SIGKILL)
+    identity.send(record.server, stage.KILL)
     now = _running(twin, twin.settings.service.start_timeout + _PATIENCE, but=record.server.pid)
     seconds = time.monotonic() - begun
+    killed = f"process {record.server.pid} was killed ({stage.KILL_NAME})"
     if now is None:
-        return "fail", f"process {record.server.pid} was killed (SIGKILL), and no other answers after {seconds:.0f} s"
-    return "pass", f"process {record.server.pid} was killed (SIGKILL), process {now.pid} answers {seconds:.2f} s later"
+        return "fail", f"{killed}, and no other answers after {seconds:.0f} s"
+    return "pass", f"{killed}, process {now.pid} answers {seconds:.2f} s later"
 
 
 def graceful(twin: Shadow, window: stage.Terminal) -> Told:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from clinic.checklist import Checklist, Told, stage
@@ -12,8 +11,6 @@ from clinic.checklist.shadow import Shadow
 if TYPE_CHECKING:
     from clinic.service.health import Answer
     from clinic.service.status import Status
-
-_NO_TERMINAL = "this platform has no terminal that a program can open and close"
 
 
 def run(todo: Checklist, twin: Shadow) -> None:
@@ -30,8 +27,6 @@ def _on(twin: Shadow, attempt: Callable[[Shadow], Told]) -> Callable[[], Told]:
     """An attempt that leaves nothing running."""
 
     def tried() -> Told:
-        if not stage.can_play():
-            return "skip", _NO_TERMINAL
         try:
             return attempt(twin)
         finally:
@@ -41,14 +36,14 @@ def _on(twin: Shadow, attempt: Callable[[Shadow], Told]) -> Callable[[], Told]:
 
 
 def survives_terminal(twin: Shadow) -> Told:
-    """`native.survives-terminal`: the terminal is closed, its session is hung up, the server still answers."""
-    with _terminal(twin) as window:
+    """`native.survives-terminal`: the terminal is closed, its programs are hung up, the server still answers."""
+    with stage.terminal(twin.folder, twin.words("start", "--json"), closable=True) as window:
         if objection := _started(twin, window):
             return "fail", objection
         before = _status(twin)
         if not window.close():
             return "fail", "the terminal was closed, but nothing in it was hung up: this proves nothing"
-    return _same_server(twin, before, "its terminal was closed (SIGHUP to all that ran in it)")
+    return _same_server(twin, before, f"its terminal was closed ({window.CLOSED})")
 
 
 def survives_editor(twin: Shadow) -> Told:
@@ -58,39 +53,24 @@ def survives_editor(twin: Shadow) -> Told:
             return "fail", objection
         before = _status(twin)
         company = len(window.company())
-        window.kill()
+        if left := window.kill():
+            return "fail", f"{len(left)} of the {company} processes that it was started below live on: no proof"
     return _same_server(twin, before, f"the {company} processes that it was started below were killed")
 
 
 def detached(twin: Shadow) -> Told:
-    """`native.detached`: neither parent nor session nor terminal is one of the launcher's."""
-    import psutil
-
+    """`native.detached`: nothing of the launcher's - parent, session, terminal, console - is the server's as well."""
     from clinic.service.table import look
 
-    with _terminal(twin) as window:
+    with stage.terminal(twin.folder, twin.words("start", "--json")) as window:
         if objection := _started(twin, window):
             return "fail", objection
-        shell = window.event("shell", 1)
         pid = _status(twin).pid
         row = look(pid) if pid else None
-        if pid is None or row is None:
+        if row is None:
             return "fail", "no process is known to be the server"
-        terminal = psutil.Process(pid).terminal()
-        launchers = {each.pid for each in window.company()}
-    facts = f"process {pid}: parent {row.parent}, session {row.session}, terminal {terminal or 'none'}"
-    wrong = [
-        *(["its parent is the launcher's"] if row.parent in launchers else []),
-        *(["its session is the launcher's"] if row.session in {shell["session"], *launchers} else []),
-        *([f"it holds the terminal {terminal}"] if terminal else []),
-    ]
-    return (
-        ("fail", f"{facts}; {', '.join(wrong)}") if wrong else ("pass", f"{facts}; the launcher's {shell['session']}")
-    )
-
-
-def _terminal(twin: Shadow) -> AbstractContextManager[stage.Terminal]:
-    return stage.terminal(twin.folder, twin.words("start", "--json"))
+        facts, ties = window.ties(row)
+    return ("fail" if ties else "pass"), "; ".join([f"process {pid}: {facts}", *ties])
 
 
 def _started(twin: Shadow, window: stage.Terminal) -> str:

@@ -1,25 +1,36 @@
-"""A terminal or an editor to start things from, and to close or kill: real ones, played by `actors.py`."""
+"""A terminal or an editor to start things from, and to close or kill.
+
+POSIX has pseudo terminals: `actors.py` plays one. Windows has consoles, and jobs that end all their processes:
+`console_host.py`. What is done with either is the same.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from clinic import proc
+from clinic.checklist import UnavailableError
 from clinic.service import identity, process, stopping
-from clinic.service.table import Identity, everyone
+from clinic.service.table import Identity, Row, everyone
 
-ACTORS = Path(__file__).with_name("actors.py")
 EDITOR = 2
 """Processes above an editor's terminal: its window, and the host of its terminals."""
+KILL, KILL_NAME = signal.SIGTERM, "TerminateProcess"  # which is what that signal is on Windows
+if sys.platform != "win32":
+    KILL, KILL_NAME = signal.SIGKILL, "SIGKILL"
 _LOOK = 0.01  # seconds
+_OPENS = 30.0  # seconds for a host to start on a loaded machine
+_GONE = 5.0  # seconds until what was killed must be gone
 
 
 def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -31,20 +42,21 @@ def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     )
 
 
-def can_play() -> bool:
-    """Whether this platform has terminals that a program can open and close."""
-    return hasattr(os, "openpty")
-
-
 @dataclass
-class Terminal:
+class Terminal(ABC):
     """One terminal with a program in it."""
+
+    HOST: ClassVar[Path]
+    CLOSED: ClassVar[str]
+    """What closing it means for the programs in it."""
 
     child: process.Child
     script: Path
+    output: Path
+    keyboard: int
 
     def events(self) -> list[dict[str, Any]]:
-        """What happened so far; a line that is still being written is left for later."""
+        """Return what happened so far; a line that is still being written is left for later."""
         lines = self.script.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         told = []
         for line in lines:
@@ -53,60 +65,134 @@ class Terminal:
         return told
 
     def event(self, name: str, seconds: float) -> dict[str, Any]:
-        """Wait for something to happen. Raises TimeoutError with what was shown meanwhile."""
-        found = until(lambda: [each for each in self.events() if each["event"] == name], seconds)
+        """Wait for something to happen.
+
+        Raises TimeoutError with what was shown meanwhile, UnavailableError if this machine can't do it.
+        """
+        found = until(lambda: [each for each in self.events() if each["event"] in {name, "unavailable"}], seconds)
         if not found:
             raise TimeoutError(f"not within {seconds:g} s ({name}); the terminal shows: {self.shown()[-300:]!r}")
         event: dict[str, Any] = found[0]
+        if event["event"] == "unavailable":
+            raise UnavailableError(event["why"])
         return event
 
     def shown(self) -> str:
-        """Everything that was written to the terminal."""
-        return "".join(each["text"] for each in self.events() if each["event"] == "output")
+        """Return everything that was written to the terminal."""
+        return self.output.read_text(encoding="utf-8", errors="replace") if self.output.exists() else ""
 
     def ctrl_c(self) -> None:
         """Type it."""
-        import signal
-
-        identity.send(self.child.identity, signal.SIGUSR1)
+        self._command("ctrl-c")
 
     def close(self) -> bool:
         """Close the terminal; whether the hang-up reached what runs in it. Without that nothing would be proved."""
-        import signal
+        self._command("close")
+        return bool(self.event("closed", 30)["reached"])
 
-        identity.send(self.child.identity, signal.SIGTERM)
-        return bool(self.event("closed", 10)["reached"])
+    def _command(self, word: str) -> None:
+        with suppress(OSError):  # its host has ended: the event that is waited for will not come
+            os.write(self.keyboard, f"{word}\n".encode("ascii"))
 
     def company(self) -> set[Identity]:
-        """Everybody below the terminal's host, and everybody in the sessions that they lead; itself included."""
+        """Return all below the terminal's host, and all in the sessions that they lead; itself included."""
         rows = everyone()
         kin = {self.child.identity, *stopping.family(rows, self.child.identity)}
         led = {row.session for row in rows if row.identity in kin} & {each.pid for each in kin}
         return kin | {row.identity for row in rows if row.session in led}
 
-    def kill(self) -> None:
-        """End all of it at once, as a window does that crashes or is closed by force."""
-        import signal
+    def kill(self) -> list[Identity]:
+        """End all of it at once, as an editor does that crashes or is closed by force; what lives on in spite of it."""
+        company = self.company()
+        for each in self._to_kill(company):
+            identity.send(each, KILL)
+        left = [each for each in company if not identity.wait_gone(each, _GONE)]
+        self.child.wait(0)
+        return left
 
-        for each in self.company():
-            identity.send(each, signal.SIGKILL)
-        self.child.wait(5)
+    @abstractmethod
+    def _to_kill(self, company: set[Identity]) -> set[Identity]:
+        """Which of its processes to kill."""
+
+    @abstractmethod
+    def ties(self, row: Row) -> tuple[str, list[str]]:
+        """Say where a process belongs, and name what still ties it to this terminal."""
+
+
+class Pty(Terminal):
+    """A pseudo terminal: the leader of its session and what that started."""
+
+    HOST = Path(__file__).with_name("actors.py")
+    CLOSED = "SIGHUP to all that ran in it"
+
+    def _to_kill(self, company: set[Identity]) -> set[Identity]:
+        return company
+
+    def ties(self, row: Row) -> tuple[str, list[str]]:
+        """By parent, session and terminal."""
+        import psutil
+
+        shell = self.event("shell", 1)
+        launchers = {each.pid for each in self.company()}
+        terminal = psutil.Process(row.identity.pid).terminal()
+        facts = f"parent {row.parent}, session {row.session}, terminal {terminal or 'none'}"
+        return f"{facts}; the launcher's {shell['session']}", [
+            *(["its parent is the launcher's"] if row.parent in launchers else []),
+            *(["its session is the launcher's"] if row.session in {shell["session"], *launchers} else []),
+            *([f"it holds the terminal {terminal}"] if terminal else []),
+        ]
+
+
+class Console(Terminal):
+    """A console, in a job that ends with the process that hosts it."""
+
+    HOST = Path(__file__).with_name("console_host.py")
+    CLOSED = "all that were attached to its console ended"
+
+    def _to_kill(self, company: set[Identity]) -> set[Identity]:
+        return company & {self.child.identity}  # the others are for the job to end
+
+    def ties(self, row: Row) -> tuple[str, list[str]]:
+        """By parent and console: a session is the whole desktop there."""
+        console = set(self.event("ended", 1)["console"])
+        if not console:
+            raise UnavailableError("this Windows does not say which processes a console has")
+        launchers = {each.pid for each in self.company()}
+        facts = f"parent {row.parent}, not among the {len(console)} on the launcher's console"
+        return facts, [
+            *(["its parent is the launcher's"] if row.parent in launchers else []),
+            *(["its console is the launcher's"] if row.identity.pid in console else []),
+        ]
 
 
 @contextmanager
-def terminal(folder: Path, program: list[str], *, below: int = 0) -> Iterator[Terminal]:
-    """A terminal that runs a program; whatever is left of it is ended with the block."""
-    script = folder / f"terminal-{time.monotonic_ns()}.jsonl"
+def terminal(
+    folder: Path, program: list[str], *, below: int = 0, closable: bool = False, windows: bool = os.name == "nt"
+) -> Iterator[Terminal]:
+    """Open a terminal that runs a program; whatever is left of it is ended with the block.
+
+    One that is to be closed must be `closable`. Raises UnavailableError if this machine has none.
+    """
+    kind: type[Terminal] = Console if windows else Pty
+    script, output = (folder / f"terminal-{time.monotonic_ns()}.{suffix}" for suffix in ("jsonl", "txt"))
+    flags = [*(["--below", str(below)] if below else []), *(["--closable"] if closable and windows else [])]
+    words = [sys.executable, "-I", str(kind.HOST), *flags, str(output), "--", *program]
+    commands, keyboard = os.pipe()
     out = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        words = [sys.executable, "-I", str(ACTORS), *(["--below", str(below)] if below else []), "--", *program]
-        child = process.spawn(words, cwd=folder, env=surroundings({"TERM": "dumb"}), log=out)
+        child = process.spawn(words, cwd=folder, env=surroundings({"TERM": "dumb"}), log=out, stdin=commands)
+    except BaseException:
+        os.close(keyboard)
+        raise
     finally:
         os.close(out)
-    mine = Terminal(child, script)
+        os.close(commands)
+    mine = kind(child, script, output, keyboard)
     try:
+        mine.event("shell", _OPENS)
         yield mine
     finally:
+        os.close(keyboard)
         if identity.alive(child.identity):
             mine.kill()
         child.wait(0)

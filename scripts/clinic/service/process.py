@@ -98,20 +98,21 @@ def surroundings(given: Mapping[str, str], launch: str, mode: str, host: str, po
     return {**env, "BRIDGE_LAUNCH_ID": launch, "BRIDGE_MODE": mode}
 
 
-def spawn(
+def spawn(  # noqa: PLR0913 - all but the first by name
     argv: Sequence[str],
     *,
     cwd: Path,
     env: Mapping[str, str],
     log: int,
+    stdin: int = subprocess.DEVNULL,
     windows: bool = os.name == "nt",
     popen: Popen = subprocess.Popen,
 ) -> Child:
     """Start a program that outlives us: a session or process group of its own, no terminal, output to `log`.
 
-    `log` is a file descriptor. Raises FailedError where it cannot be started.
+    `log` and `stdin` are file descriptors. Raises FailedError where it cannot be started.
     """
-    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+    options: dict[str, Any] = {"stdin": stdin, "stdout": log, "stderr": subprocess.STDOUT}
     options |= {"cwd": cwd, "env": dict(env)}
     try:
         started, notes = _windows(popen, argv, options) if windows else _posix(popen, argv, options)
