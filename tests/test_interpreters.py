@@ -99,6 +99,12 @@ def test_find_takes_a_flavour_by_its_word() -> None:
         assert found.flavour == base.flavour
 
 
+@posix
+def test_find_does_not_trust_a_name(tmp_path: Path) -> None:
+    (tmp_path / "python3.99").symlink_to(bases()[-1].real)
+    assert list(interpreters.find("3.99", env={"PATH": str(tmp_path)})) == []
+
+
 def test_find_tells_each_once() -> None:
     found = list(interpreters.find(str(bases()[-1].flavour)))
     assert len({entry.real for entry in found}) == len(found)

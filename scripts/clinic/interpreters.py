@@ -148,14 +148,18 @@ def in_folder(folder: Path, names: Sequence[str], *, run: Runner = proc.run) -> 
 def find(spec: str, *, env: Mapping[str, str] | None = None, run: Runner = proc.run) -> Iterator[Interpreter]:
     """Base interpreters on this machine that match a spec ("3.13", "3.14t", a path, a name), each asked itself.
 
-    An environment that is found leads to its base. What is found twice is told once.
+    An environment that is found leads to its base. What is found twice is told once. A name is no proof of the
+    threading build: `make install` of a free-threaded 3.14 makes a python3.14 too.
     """
+    flavour = flavour_of_name(f"python{spec}")
     seen: set[Path] = set()
     for executable in _candidates(spec, env):
         answer = identify(executable, run=run)
         if isinstance(answer, Interpreter) and answer.is_environment:
             answer = identify(answer.base_executable, run=run) if answer.base_executable else Silence("no base")
         if isinstance(answer, Silence) or answer.is_environment or answer.real in seen:
+            continue
+        if flavour and answer.flavour != flavour:
             continue
         seen.add(answer.real)
         yield answer
