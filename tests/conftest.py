@@ -38,6 +38,20 @@ settings.load_profile("ci")
 _PYTESTS_OWN = {"PYTEST_CURRENT_TEST", "PYTEST_VERSION"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag of the nightly run."""
+    parser.addoption("--everything", action="store_true", help="also the tests that take minutes (nightly)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip by name what takes minutes, if it was not asked for."""
+    if config.getoption("--everything"):
+        return
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: nightly, with --everything"))
+
+
 def _variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _PYTESTS_OWN}
 
