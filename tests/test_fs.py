@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,113 @@ def test_a_move_across_filesystems_that_stops_half_way_leaves_the_source(
         fs.move(source, target)
     assert sorted(path.name for path in source.iterdir()) == ["1", "2", "3", "4"]
     assert not fs.exists(target)
+
+
+def in_use(code: int) -> OSError:
+    """What Windows raises for a moment; only there an OSError has `winerror` by itself."""
+    error = OSError(errno.ENOTEMPTY, "not empty") if code == 145 else PermissionError(errno.EACCES, "in use")
+    setattr(error, "winerror", code)  # noqa: B010 - unknown to mypy elsewhere
+    return error
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: OSError, times: int) -> list[object]:
+    """Make a call fail so many times; the list holds what it was called with."""
+    real, calls = getattr(owner, name), list[object]()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args[0])
+        if len(calls) <= times:
+            raise error
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, call)
+    return calls
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], object, str]] = {
+    "write": (lambda folder: fs.write_atomically(folder / "f", b"new"), Path, "replace"),
+    "move": (lambda folder: fs.move(folder / "d", folder / "e"), Path, "rename"),
+    "unlink": (lambda folder: fs.remove(folder / "f"), Path, "unlink"),
+    "remove a file in a folder": (lambda folder: fs.remove(folder / "d"), os, "unlink"),
+    "remove a folder": (lambda folder: fs.remove(folder / "d"), os, "rmdir"),
+}
+
+
+@pytest.fixture(params=CHANGES)
+def change(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Callable[[], object], object, str]:
+    """Something that changes files, and the call below it that Windows refuses."""
+    (tmp_path / "f").write_bytes(b"old")
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "d" / "e" / "f").touch()
+    act, owner, name = CHANGES[request.param]
+    return lambda: act(tmp_path), owner, name
+
+
+@pytest.mark.parametrize("code", [5, 32, 33, 145])
+def test_what_is_in_use_for_a_moment_is_waited_for(
+    change: tuple[Callable[[], object], object, str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act, owner, name = change
+    calls = refuse(monkeypatch, owner, name, in_use(code), 30)
+    act()
+    assert len(calls) > 30
+
+
+def test_what_stays_in_use_is_told_after_a_while(
+    change: tuple[Callable[[], object], object, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act, owner, name = change
+    monkeypatch.setattr(fs, "_RETRY_FOR", 0.05)
+    refuse(monkeypatch, owner, name, error := in_use(32), 10**6)
+    with pytest.raises(PermissionError) as raised:
+        act()
+    assert raised.value is error
+    assert fs.in_use(error)
+
+
+def test_other_errors_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = refuse(monkeypatch, Path, "replace", PermissionError(errno.EACCES, "not yours"), 10**6)
+    with pytest.raises(PermissionError):
+        fs.write_atomically(tmp_path / "f", b"")
+    assert len(calls) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_append_stays_whole(tmp_path: Path) -> None:
+    def add(letter: bytes) -> None:
+        for _ in range(200):
+            fs.append(tmp_path / "f", letter * 50 + b"\n")
+
+    writers = [threading.Thread(target=add, args=(letter,)) for letter in (b"a", b"b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert sorted((tmp_path / "f").read_bytes().split()) == [b"a" * 50] * 200 + [b"b" * 50] * 200
+
+
+def test_a_part_is_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"0123456789")
+    assert (fs.read_bytes(tmp_path / "f"), fs.read_bytes(tmp_path / "f", 3, 4)) == (b"0123456789", b"3456")
+    with pytest.raises(FileNotFoundError):
+        fs.read_bytes(tmp_path / "none")
+    with pytest.raises(IsADirectoryError if sys.platform != "win32" else PermissionError):
+        fs.read_bytes(tmp_path)
+
+
+@posix
+def test_a_folder_that_may_not_be_read_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root it may be; so the refusal is ours."""
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "d" / "e" / "f").touch()
+    (tmp_path / "d" / "e").chmod(0)
+    real = os.open
+
+    def open_it(path: Any, *args: Any, **kwargs: Any) -> int:
+        if Path(path).name == "e" and not (tmp_path / "d" / "e").stat().st_mode & stat.S_IRUSR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", open_it)
+    fs.remove(tmp_path / "d")
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from clinic import fs
 from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.records import EVENTS_CAP, Records
 
@@ -184,14 +185,19 @@ def test_a_written_file_keeps_its_mode_where_no_second_name_can_be_had(
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", 0o755)
 
 
+@pytest.mark.parametrize(("winerror", "code"), [(None, "not-writable"), (32, "file-in-use")])
 def test_what_could_not_be_moved_leaves_no_folder_behind(
-    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winerror: int | None, code: str
 ) -> None:
     path = tmp_path / "b"
     path.mkdir()
 
     def denied(source: Path, target: Path) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(source), None, str(target))
+        error = PermissionError(errno.EACCES, "Permission denied", str(source), None, str(target))
+        setattr(error, "winerror", winerror)  # noqa: B010 - unknown to mypy elsewhere
+        raise error
+
+    monkeypatch.setattr(fs, "_RETRY_FOR", 0)
 
     def moved() -> None:
         with records.transaction("relink", tmp_path) as change:
@@ -200,6 +206,6 @@ def test_what_could_not_be_moved_leaves_no_folder_behind(
 
     with pytest.raises(FailedError) as caught:
         moved()
-    assert caught.value.code == "not-writable"
+    assert caught.value.code == code
     assert path.is_dir()
     assert not list((records.folder / "stash").iterdir())

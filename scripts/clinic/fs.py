@@ -39,6 +39,11 @@ def retrying(action: Callable[[], _Result], busy: frozenset[int] = _IN_USE) -> _
         time.sleep(_RETRY_EVERY)
 
 
+def in_use(error: OSError) -> bool:
+    """Whether Windows refused because another program has the file open."""
+    return getattr(error, "winerror", None) in _OPEN_ELSEWHERE
+
+
 if sys.platform == "win32":  # pragma: no cover - tests/windows/test_files.py tries it
 
     def open_shared(path: str | Path, flags: int) -> int:

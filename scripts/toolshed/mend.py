@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import stat
 import sys
-import time
 import venv
 from typing import TYPE_CHECKING
 
 from toolshed import install
+from toolshed.files import move, remove
 from toolshed.health import State, look, probe
 from toolshed.interrupt import heed, noted
 from toolshed.oslock import hold
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
     from toolshed.display import Display
     from toolshed.health import Verdict
     from toolshed.shed import Shed
-
-# Virus scanners and indexers hold files open for moments.
-PAUSES = (0.05, 0.2, 0.8)
 
 
 def ensure(shed: Shed, display: Display) -> bool:
@@ -195,26 +190,3 @@ def refuse_incomplete(lock: str, present: list[str]) -> None:
         message = f"installed elsewhere, or not at all: {', '.join(missing)}"
         hint = f"look for a target in your pip.conf or uv.toml; then: {AGAIN}"
         raise Trouble("incomplete", message, hint, why=f"{sys.executable} made the environment")
-
-
-def move(source: Path, target: Path) -> None:
-    """Rename a folder, with some patience."""
-    for pause in PAUSES:
-        try:
-            source.rename(target)
-        except PermissionError:
-            time.sleep(pause)  # whoever holds the file does not tell when it lets go
-        else:
-            return
-    source.rename(target)
-
-
-def remove(path: Path) -> None:
-    """Delete a folder, read-only files and folders in it included."""
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        for item in (path, *path.rglob("*")):
-            if not item.is_symlink():
-                item.chmod(stat.S_IRWXU)
-        shutil.rmtree(path)

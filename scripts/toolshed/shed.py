@@ -10,6 +10,8 @@ import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from toolshed.files import replace
+
 FORMAT = 1
 WINDOWS = os.name == "nt"
 MARK = "The tool environment of Bridge Clinic. It can be deleted: python scripts/bootstrap.py makes it again.\n"
@@ -109,7 +111,7 @@ def write_stamp(shed: Shed, stamp: Stamp) -> None:
         json.dump(asdict(stamp), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(shed.stamp)
+    replace(draft, shed.stamp)
 
 
 def digest(path: Path) -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,3 +146,27 @@ def test_a_pid_file_that_cannot_be_written_ends_the_start(project: Any, monkeypa
         p.start()
     assert failed.value.code == "pid-file-not-writable"
     assert all(gone(pid) for pid in p.family())
+
+
+@pytest.mark.parametrize("fails", ["pid file", "state"])
+def test_a_healthy_server_is_not_ended_for_a_file_that_cannot_be_written(
+    project: Any, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    p = project()
+    write = fs.write_atomically
+
+    def busy(path: Path, data: bytes, **options: Any) -> None:
+        ready = b"ready=1" in data
+        if ready and (path == p.settings.service.pid_file) == (fails == "pid file"):
+            raise PermissionError(13, "used by another process")
+        write(path, data, **options)
+
+    monkeypatch.setattr(fs, "write_atomically", busy)
+    started = p.start()
+    (note,) = started.notes
+    assert "used by another process. The server runs all the same." in note
+    monkeypatch.undo()
+    now = p.status()
+    assert (now.state, now.pid) == ("running", started.pid)
+    p.stop()
+    assert gone(started.pid)

@@ -133,7 +133,7 @@ def test_following_goes_on_through_rotation(log: Path, until: Callable[..., Any]
 
 
 # What PowerShell 5.1 writes, with characters that have the byte of a newline or none of NUL in them.
-WIDE = "2024-01-01 上午 Њ\r\n\r\n一二\r\nПривет\r\nready\r\n"
+WIDE = "2024-01-01 上午 Њ\r\n\r\n一二\r\nЖди\r\nready\r\n"
 
 
 @pytest.mark.parametrize("before", ["", "=== 2024 start grün\nold\n"], ids=["whole", "appended"])

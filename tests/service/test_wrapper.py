@@ -88,9 +88,27 @@ def test_a_flood_is_rotated_by_the_writer_and_loses_no_line(tmp_path: Path) -> N
         assert run(words, orders(tmp_path, kept=9)).wait(30) == 0
     parts = sorted(tmp_path.glob("b.log.*"), reverse=True)
     assert len(parts) >= 3
-    assert all(part.stat().st_size < 5000 for part in [*parts, tmp_path / "b.log"])
-    text = "".join(part.read_text("utf-8") for part in [*parts, tmp_path / "b.log"])
-    assert [line[:9] for line in text.splitlines()] == [f"line {number:04}" for number in range(500)]
+    assert all(part.stat().st_size <= 4000 for part in [*parts, tmp_path / "b.log"])
+    texts = [part.read_text("utf-8") for part in [*parts, tmp_path / "b.log"]]
+    assert all(text.endswith("\n") for text in texts), "rotated between lines"
+    assert [line[:9] for line in "".join(texts).splitlines()] == [f"line {number:04}" for number in range(500)]
+
+
+def test_a_line_that_does_not_end_is_rotated_all_the_same(tmp_path: Path) -> None:
+    words = script(tmp_path, "for _ in range(500): print('x' * 20, end=' ')\n")
+    assert run(words, orders(tmp_path)).wait(30) == 0
+    assert max(path.stat().st_size for path in tmp_path.glob("b.log*")) < 4100
+
+
+def test_old_logs_stay_while_there_is_no_room_for_another(tmp_path: Path) -> None:
+    old = {tmp_path / f"b.log.{number}": f"old {number}" for number in (1, 2)}
+    for path, text in old.items():
+        path.write_text(text, "utf-8")
+    (tmp_path / "b.log.new").mkdir()  # which keeps the copy from being made
+    words = script(tmp_path, "for number in range(500): print(f'line {number:04} ' + 'x' * 20)\n")
+    assert run(words, orders(tmp_path)).wait(30) == 0
+    assert {path: path.read_text("utf-8") for path in old} == old
+    assert len((tmp_path / "b.log").read_text("utf-8").splitlines()) == 500
 
 
 def test_old_logs_are_limited(tmp_path: Path) -> None:
@@ -106,14 +124,16 @@ def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
 
 
 def test_no_streams_at_all_as_under_pythonw(tmp_path: Path) -> None:
-    words = script(tmp_path, "import sys\nprint('päris 🌉')\nprint('err', file=sys.stderr)\nsys.stdout.isatty()\n")
+    child = "subprocess.run([sys.executable, '-c', 'import os; os.write(1, b\"child\\\\n\")'])\n"
+    code = "import subprocess, sys\nprint('päris 🌉')\nprint('err', file=sys.stderr)\nsys.stdout.isatty()\n"
+    words = script(tmp_path, code + child)
 
     def close() -> None:
         os.close(1)
         os.close(2)
 
     assert run(words, orders(tmp_path), preexec_fn=close).wait(20) == 0
-    assert (tmp_path / "b.log").read_text("utf-8") == "päris 🌉\nerr\n"
+    assert (tmp_path / "b.log").read_text("utf-8") == "päris 🌉\nerr\nchild\n"
 
 
 def test_what_cannot_be_encoded_is_escaped(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Records:
         found = []
         for path in sorted(self.receipts.glob("*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                found.append(Entry.from_json(json.loads(path.read_text(encoding="utf-8"))))
+                found.append(Entry.from_json(json.loads(fs.read_bytes(path))))
         return found
 
     def event(self, kind: str, **details: Any) -> None:
@@ -58,8 +58,7 @@ class Records:
             if (self.folder / "events.jsonl").stat().st_size > EVENTS_CAP:
                 (self.folder / "events.jsonl").replace(self.folder / "events.1.jsonl")
         line = json.dumps({"time": time.time(), "event": kind, **details}, default=str)
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        fs.append(self.folder / "events.jsonl", f"{line}\n".encode())
 
     def transaction(self, remedy: str, venv: Path, **facts: Any) -> Transaction:
         """A new transaction, to be used as a context manager."""
@@ -130,7 +129,7 @@ class Records:
     def snapshot(self, venv: Path) -> dict[str, Any] | None:
         """The last known-good state of an environment; None where none was recorded."""
         try:
-            told = json.loads(self._snapshot_file(venv).read_text(encoding="utf-8"))
+            told = json.loads(fs.read_bytes(self._snapshot_file(venv)))
         except (OSError, ValueError):
             return None
         return understood(told)
@@ -184,12 +183,12 @@ class Records:
             yield self.recover()
         finally:
             with contextlib.suppress(OSError):
-                (self.folder / "lock.json").unlink(missing_ok=True)
+                fs.remove(self.folder / "lock.json")
             held.release()
 
     def _busy(self) -> BusyError:
         try:
-            holder = json.loads((self.folder / "lock.json").read_text(encoding="utf-8"))
+            holder = json.loads(fs.read_bytes(self.folder / "lock.json"))
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
             who = f"'invoke {holder['command']}' (process {holder['pid']}) since {since}"
         except (OSError, ValueError, KeyError, TypeError):

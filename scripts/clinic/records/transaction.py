@@ -131,7 +131,10 @@ _OUTSIDE = {
 
 
 def _outside(error: OSError) -> FailedError:
-    code, hint = _OUTSIDE[error.errno or errno.ENOSPC]
+    if fs.in_use(error):
+        code, hint = "file-in-use", "end the program that has it open, then try again"
+    else:
+        code, hint = _OUTSIDE[error.errno or errno.ENOSPC]
     message = f"{error.filename or 'A file'} could not be written: {error.strerror}. Everything is as it was before."
     return FailedError(code, message, hint)
 

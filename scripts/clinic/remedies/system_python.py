@@ -224,13 +224,13 @@ def _forget(settings: Settings, earlier: Ledger | None) -> None:
     if earlier:
         _save(settings, earlier)
     else:
-        _file(settings).unlink()
+        fs.remove(_file(settings))
 
 
 def ledger(settings: Settings) -> Ledger | None:
     """What is on record as added."""
     with suppress(OSError, ValueError, TypeError):
-        return Ledger(**json.loads(_file(settings).read_text(encoding="utf-8")))
+        return Ledger(**json.loads(fs.read_bytes(_file(settings))))
     return None
 
 

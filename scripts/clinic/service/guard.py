@@ -55,7 +55,7 @@ def alone(settings: Settings) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            memory.place(settings, "-monitor.json").unlink(missing_ok=True)
+            fs.remove(memory.place(settings, "-monitor.json"))
         held.__exit__(None, None, None)
 
 
@@ -75,7 +75,7 @@ def _end_command(pid: int) -> str:
 def sentry(settings: Settings) -> Sentry | None:
     """Find the monitor that watches; None where none does."""
     try:
-        told: Any = json.loads(memory.place(settings, "-monitor.json").read_text("utf-8"))
+        told: Any = json.loads(fs.read_bytes(memory.place(settings, "-monitor.json")))
         there = Sentry(**told)
         return there if identity.alive(Identity(int(there.pid), str(there.started))) else None
     except (OSError, ValueError, TypeError):

@@ -131,12 +131,16 @@ def _see_through(settings: Settings, child: process.Child, record: Record, on_wa
     if not answer.healthy:
         raise _late(settings, record, answer)
     record = replace(record, server=serving(child.identity, answer.pid), ready=True, signs=answer.launch is not None)
-    inscribe(settings, record)
+    try:
+        inscribe(settings, record)
+    except FailedError as error:  # no reason to end it: the first record names it, or its leader, as well
+        child.notes += (f"{error.message} The server runs all the same.",)
     return Launched(child, record, answer)
 
 
 def inscribe(settings: Settings, record: Record) -> None:
-    """Write the pid file and remember its text. Raises FailedError where it cannot be written."""
+    """Remember the pid file's text and write it. Raises FailedError where one of them cannot be written."""
+    _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
     try:
         pidfile.write(settings.service.pid_file, record)
     except OSError as error:
@@ -145,7 +149,6 @@ def inscribe(settings: Settings, record: Record) -> None:
             f"{settings.service.pid_file} cannot be written: {error.strerror}.",
             f"make {settings.service.pid_file.parent} writable",
         ) from error
-    _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
 
 
 def serving(leader: Identity, said: int | None = None, *, windows: bool = os.name == "nt") -> Identity:

@@ -55,7 +55,7 @@ def place(settings: Settings, suffix: str) -> Path:
 def recall(settings: Settings) -> Memory:
     """Read what is remembered; nothing where there is no file or a torn one."""
     try:
-        told: Any = json.loads(place(settings, ".json").read_text("utf-8"))
+        told: Any = json.loads(fs.read_bytes(place(settings, ".json")))
         known = {each.name: told[each.name] for each in fields(Memory) if each.name in told}
         return _checked(Memory(**known))
     except (OSError, ValueError, TypeError):

@@ -109,8 +109,7 @@ def read(service: Service) -> Reading:
         info = path.lstat()
         if not stat.S_ISREG(info.st_mode):
             return Reading("torn", f"{path} is not a plain file")
-        with path.open("rb") as stream:
-            data = stream.read(_MOST)
+        data = fs.read_bytes(path, length=_MOST)
     except FileNotFoundError:
         return Reading("missing", f"there is no {path.name}")
     except OSError as error:
@@ -204,7 +203,7 @@ def clear(service: Service, aside: Path) -> bool:
     if reading.kind == "ours" or not reading.replaceable:
         return False
     if reading.record is not None or reading.kind == "stale" or _blank(path):
-        path.unlink(missing_ok=True)
+        fs.remove(path)
     else:
         fs.move(path, _free_name(aside, path.name))
     return True
@@ -214,7 +213,7 @@ def _blank(path: Path) -> bool:
     """Whether the file holds nothing: empty, or the NULs that a power cut leaves."""
     try:
         info = path.lstat()
-        return stat.S_ISREG(info.st_mode) and info.st_size <= _MOST and not path.read_bytes().strip(b"\0\r\n\t ")
+        return stat.S_ISREG(info.st_mode) and info.st_size <= _MOST and not fs.read_bytes(path).strip(b"\0\r\n\t ")
     except OSError:
         return False
 

@@ -34,7 +34,8 @@ class Log(io.RawIOBase):
         super().__init__()
         self.path, self.cap, self.kept = path, cap, kept
         self._lock = threading.RLock()
-        self._since = 0
+        self._between_lines = True
+        self._limit = cap - cap // 16
 
     def writable(self) -> bool:
         """It is."""
@@ -54,22 +55,23 @@ class Log(io.RawIOBase):
                     left = left[os.write(1, left) :]
             except OSError:
                 return size
-            self._since += size
-            if self._since > self.cap // 16:
-                self._since = 0
-                self.rotate()
+            self._between_lines = bytes(data[-1:]) == b"\n"  # print() writes it by itself
+            self.rotate()
         return size
 
     def rotate(self) -> None:
-        """Put it aside before it is larger than the cap: copied and emptied, since others write to it and read it.
+        """Put it aside when it has come near the cap: copied and emptied, since others write to it and read it.
 
         What this process writes waits meanwhile. Whoever else writes to it (children of the service) goes on doing so:
         a line of theirs is lost only if it comes between the last read and the truncation.
         """
         with self._lock:
             try:
-                if os.fstat(1).st_size > self.cap - self.cap // 16:
+                size = os.fstat(1).st_size
+                if size > self._limit and (self._between_lines or size > self.cap):
+                    self._limit = size + self.cap // 16  # where it is tried again if it fails
                     self._put_aside()
+                    self._limit = self.cap - self.cap // 16
             except OSError:
                 return  # no room for a copy, or somebody keeps the old ones open: a long log is better than none
 
@@ -129,7 +131,7 @@ def _give_descriptors(path: str) -> None:
         opened = _open_on_windows(path)
     for number in (1, 2):
         os.dup2(opened, number)
-        os.set_inheritable(number, True)  # which dup2 leaves as it is if that is the number it was opened with
+        os.set_inheritable(number, True)  # noqa: FBT003 - dup2 of a number to itself leaves it as it is
     if opened not in (1, 2):
         os.close(opened)
 
