@@ -15,6 +15,7 @@ from clinic import flow
 from clinic.checklist import TITLES, Checklist, Subject, keepalive, native, shadow, stage, startup
 from clinic.checklist.shadow import Shadow
 from clinic.model import CheckResult
+from clinic.service import manager
 from tests.ways.project import Project
 
 FAULTY = Path(__file__).parent / "apps" / "wounded.py"
@@ -86,6 +87,22 @@ def test_health_status_and_body(project: Project, key: str, value: Any, name: st
     assert "health.responds" not in found
 
 
+def test_health_of_another_server(project: Project) -> None:
+    """What answers well on our port, and is not our launch, is not our server."""
+    from dataclasses import replace
+
+    elsewhere = project.root / "elsewhere"
+    other = replace(project.with_(pid_file=elsewhere / "b.pid", log_file=elsewhere / "b.log"), records=elsewhere)
+    elsewhere.mkdir()
+    manager.start(other, project.python, project.venv)
+    try:
+        found = quick(project)
+    finally:
+        manager.stop(other)
+    assert {"health.responds", "health.status-200", "health.body"} == found.keys()
+    assert all(evidence.startswith("foreign: ") for evidence in found.values())
+
+
 def _package_broken(project: Project) -> None:
     (project.site / "tinybridge" / "__init__.py").write_text("raise OSError('torn')\n", encoding="utf-8")
 
@@ -150,13 +167,11 @@ def test_native_start_that_fails(project: Project) -> None:
 
 
 def test_keepalive_monitor_that_gives_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keepalive, "_PATIENCE", -9.0)
     with twin_with("gives-up", project, monkeypatch) as twin, keepalive.watched(twin) as window:
         assert keepalive.monitors(twin, window)[0] == "fail"
 
 
 def test_keepalive_monitor_that_deserts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keepalive, "_PATIENCE", -9.0)
     with twin_with("deserts", project, monkeypatch) as twin, keepalive.watched(twin) as window:
         stage.until(lambda: "answers" in window.shown(), 10)
         status, evidence = keepalive.graceful(twin, window)
@@ -182,15 +197,25 @@ def test_a_check_that_cannot_be_run_has_failed() -> None:
     assert (result.status, "ZeroDivisionError" in result.evidence) == ("fail", True)
 
 
-def test_no_terminal_is_a_reason_to_skip(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "can_play", lambda: False)
+def test_no_terminal_is_a_reason_to_skip(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = tmp_path / "host.py"
+    host.write_text("""print('{"event": "unavailable", "why": "no terminal here"}')""", encoding="ascii")
+    monkeypatch.setattr(stage.Pty, "HOST", host)
     todo = Checklist()
     with shadow.made(project.settings, project.venv) as twin:
         native.run(todo, twin)
     keepalive.run(todo, project.settings, project.venv, "debug")
     assert [check.id for check in todo.results] == [name for name in TITLES if name.startswith(("native", "keepalive"))]
     assert {check.status for check in todo.results} == {"skip"}
-    assert all("terminal" in check.evidence for check in todo.results)
+    reasons = {check.evidence for check in todo.results}
+    assert reasons == {"no terminal here", "the monitor did not get as far as that"}
+
+
+def test_native_kill_that_ends_nothing_proves_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.Pty, "kill", lambda self: [self.child.identity])
+    with shadow.made(project.settings, project.venv) as twin:
+        status, evidence = native.survives_editor(twin)
+    assert (status, "live on" in evidence) == ("fail", True), evidence
 
 
 def test_the_fault_of_the_faulty_manager_is_its_only_one(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

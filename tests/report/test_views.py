@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clinic.model import Result
+from clinic.model import CheckResult, CheckStatus, Result
 from clinic.report import words
 from tests.report import samples
 from tests.report.test_text import shown
@@ -107,6 +107,22 @@ def test_the_checklist_is_grouped_counted_and_says_what_helps() -> None:
         *("\n\nVirtual environment\n", "- pyvenv.cfg is true  venv.cfg  skipped"),
         *("1 passed, 1 failed, 1 skipped  in 2.5 s", "Next", "invoke logs", "(startup.log)"),
     )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "line"),
+    [
+        (["pass"] * 3, "✓ healthy"),
+        (["pass", "pass", "skip"], "✓ healthy, 1 of 3 not tried: native.c"),
+        (["fail", "pass", "skip"], "✗ sick, 1 of 3 failed: native.a; 1 of 3 not tried: native.c"),
+        (["skip"] * 4, "✓ healthy, 4 of 4 not tried"),
+    ],
+)
+def test_the_first_line_of_a_checklist_says_what_was_not_tried(statuses: list[CheckStatus], line: str) -> None:
+    checks = [
+        CheckResult(f"native.{id_}", "G", "T", status, "e", 0) for id_, status in zip("abcd", statuses, strict=False)
+    ]
+    assert shown(Result("validate", "healthy", 0, {"venv": "V", "checks": checks})).splitlines()[0] == f"{line}  V"
 
 
 def test_a_first_run_ends_with_the_commands_to_know() -> None:

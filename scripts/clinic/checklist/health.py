@@ -1,4 +1,4 @@
-"""The group *Health endpoint*: one question, judged in three steps."""
+"""The group *Health endpoint*: one answer, judged in three steps. Another server's answer fails all of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def run(todo: Checklist, subject: Subject | None) -> None:
-    """Ask once, and judge."""
-    from clinic.service.health import check
+    """Ask once, as `status` does, and judge."""
+    from clinic.service import manager
 
-    answer = check(subject.settings.service) if subject else None
+    answer = manager.status(subject.settings).health if subject else None
 
     def judged(judge: Callable[[Answer, Subject], Told]) -> Callable[[], Told]:
         if subject is None or answer is None:
             return lambda: ("skip", NO_SERVER)
+        if answer.kind == "foreign":
+            return lambda: ("fail", f"foreign: {answer.reason}")
         return lambda: judge(answer, subject)
 
     todo.run("health.responds", judged(_responds))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -24,9 +23,6 @@ INTERVAL = 0.5
 CHECKS = 4
 _LATE, _EARLY = 0.25, 0.05
 """By how many seconds the middle one of the gaps may miss the interval: a loaded machine is late, never early."""
-_AFTER_CTRL_C = 10.0
-_PATIENCE = 10.0
-"""Seconds beyond the start timeout, for a loaded machine."""
 
 
 def run(todo: Checklist, settings: Settings, venv: Path, mode: str) -> None:
@@ -43,11 +39,9 @@ def run(todo: Checklist, settings: Settings, venv: Path, mode: str) -> None:
                 todo.run(name, lambda: (seen.status, "the monitor did not get as far as that"))
 
 
-@contextmanager
-def watched(twin: Shadow) -> Iterator[stage.Terminal]:
-    """A monitor in a terminal of its own."""
-    with stage.terminal(twin.folder, twin.words("keep-alive")) as window:
-        yield window
+def watched(twin: Shadow) -> AbstractContextManager[stage.Terminal]:
+    """Return a monitor in a terminal of its own."""
+    return stage.terminal(twin.folder, twin.words("keep-alive"))
 
 
 def _status(twin: Shadow) -> Status:
@@ -56,23 +50,27 @@ def _status(twin: Shadow) -> Status:
     return manager.status(twin.settings)
 
 
-def _running(twin: Shadow, seconds: float, but: int | None = None) -> Status | None:
-    """The server's status once it is healthy, as a process other than `but`."""
-    found: Status | None = stage.until(
-        lambda: now if (now := _status(twin)).state == "running" and now.pid != but else None, seconds
-    )
-    return found
+def _running(twin: Shadow, window: stage.Terminal, but: int | None = None) -> Status | None:
+    """Wait for a healthy server, as a process other than `but`; None if the monitor ends without one."""
+
+    def healthy() -> Status | None:
+        now = _status(twin)
+        return now if now.state == "running" and now.pid != but else None
+
+    limit = twin.settings.service.start_timeout + stage.SLACK
+    stage.until(lambda: healthy() or window.code() is not None, limit)
+    return healthy()
 
 
 def monitors(twin: Shadow, window: stage.Terminal) -> Told:
     """`keepalive.monitors`: it starts the server, it still runs itself, and what it shows says healthy."""
-    up = _running(twin, twin.settings.service.start_timeout + _PATIENCE)
+    up = _running(twin, window)
     if up is None:
         return "fail", f"no healthy server under the monitor, which shows: {window.shown()[-300:]}"
-    if not stage.until(lambda: "answers" in window.shown() or "healthy" in window.shown(), 5):
+    if not stage.until(lambda: "answers" in window.shown() or "healthy" in window.shown(), stage.SLACK):
         return "fail", f"the server is healthy, the monitor does not say so: {window.shown()[-300:]}"
-    if ended := [each for each in window.events() if each["event"] == "ended"]:
-        return "fail", f"the monitor ended with exit code {ended[0]['code']}"
+    if (code := window.code()) is not None:
+        return "fail", f"the monitor ended with exit code {code}"
     return "pass", f"the monitor started process {up.pid} and reports it healthy"
 
 
@@ -82,7 +80,7 @@ def interval(settings: Settings, venv: Path) -> Told:
     with shadow.made(settings, venv, changes=_recorded()) as twin:
         file = twin.folder / "asked"
         with watched(twin) as window:
-            first = len(_moments(file)) if _running(twin, 15) else None
+            first = len(_moments(file)) if _running(twin, window) else None
             if first is None:
                 return "fail", f"the monitor did not start a stand-in service: {window.shown()[-300:]}"
             # Our own question is on the list as well: what counts comes after it.
@@ -118,7 +116,7 @@ def _moments(file: Path) -> list[float]:
         return []
 
 
-def restarts(twin: Shadow, _window: stage.Terminal) -> Told:
+def restarts(twin: Shadow, window: stage.Terminal) -> Told:
     """`keepalive.restarts`: the very process that serves is killed, another one answers."""
     import time
 
@@ -129,7 +127,7 @@ def restarts(twin: Shadow, _window: stage.Terminal) -> Told:
         return "fail", "no process is known to be the server"
     begun = time.monotonic()
     identity.send(record.server, stage.KILL)
-    now = _running(twin, twin.settings.service.start_timeout + _PATIENCE, but=record.server.pid)
+    now = _running(twin, window, but=record.server.pid)
     seconds = time.monotonic() - begun
     killed = f"process {record.server.pid} was killed ({stage.KILL_NAME})"
     if now is None:
@@ -145,7 +143,7 @@ def graceful(twin: Shadow, window: stage.Terminal) -> Told:
     record = find.server(twin.settings).record
     family = [record.leader, *stopping.family(everyone(), record.leader)] if record else []
     window.ctrl_c()
-    code = window.event("ended", twin.settings.service.stop_timeout + _AFTER_CTRL_C)["code"]
+    code = window.event("ended", twin.settings.service.stop_timeout + stage.SLACK)["code"]
     left = [str(each.pid) for each in family if identity.alive(each)]
     wrong = [
         *([f"exit code {code}"] if code else []),

@@ -75,7 +75,7 @@ def detached(twin: Shadow) -> Told:
 
 def _started(twin: Shadow, window: stage.Terminal) -> str:
     """Why the start in a terminal went wrong; empty where it did not."""
-    code = window.event("ended", twin.settings.service.start_timeout + 10)["code"]
+    code = window.event("ended", twin.settings.service.start_timeout + stage.SLACK)["code"]
     return f"the start failed with exit code {code}: {window.shown()[-300:]}" if code else ""
 
 

@@ -43,7 +43,7 @@ class Shadow:
     def manage(self, verb: str) -> proc.Completed:
         """Run `python ai/server_manager.py VERB`."""
         service = self.settings.service
-        limit = 10 + (service.stop_timeout if verb == "stop" else service.start_timeout)
+        limit = stage.SLACK + (service.stop_timeout if verb == "stop" else service.start_timeout)
         return proc.run(self.words(verb, "--json"), timeout=limit, env=stage.surroundings())
 
 

@@ -28,9 +28,9 @@ EDITOR = 2
 KILL, KILL_NAME = signal.SIGTERM, "TerminateProcess"  # which is what that signal is on Windows
 if sys.platform != "win32":
     KILL, KILL_NAME = signal.SIGKILL, "SIGKILL"
+SLACK = 30.0
+"""Seconds beyond the service's own limits, for a loaded machine to start programs and to end them."""
 _LOOK = 0.01  # seconds
-_OPENS = 30.0  # seconds for a host to start on a loaded machine
-_GONE = 5.0  # seconds until what was killed must be gone
 
 
 def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -77,6 +77,10 @@ class Terminal(ABC):
             raise UnavailableError(event["why"])
         return event
 
+    def code(self) -> int | None:
+        """Return the exit code of its program; None while that runs."""
+        return next((int(each["code"]) for each in self.events() if each["event"] == "ended"), None)
+
     def shown(self) -> str:
         """Return everything that was written to the terminal."""
         return self.output.read_text(encoding="utf-8", errors="replace") if self.output.exists() else ""
@@ -88,7 +92,7 @@ class Terminal(ABC):
     def close(self) -> bool:
         """Close the terminal; whether the hang-up reached what runs in it. Without that nothing would be proved."""
         self._command("close")
-        return bool(self.event("closed", 30)["reached"])
+        return bool(self.event("closed", SLACK)["reached"])
 
     def _command(self, word: str) -> None:
         with suppress(OSError):  # its host has ended: the event that is waited for will not come
@@ -106,7 +110,8 @@ class Terminal(ABC):
         company = self.company()
         for each in self._to_kill(company):
             identity.send(each, KILL)
-        left = [each for each in company if not identity.wait_gone(each, _GONE)]
+        deadline = time.monotonic() + SLACK
+        left = [each for each in company if not identity.wait_gone(each, max(0.0, deadline - time.monotonic()))]
         self.child.wait(0)
         return left
 
@@ -132,7 +137,7 @@ class Pty(Terminal):
         """By parent, session and terminal."""
         import psutil
 
-        shell = self.event("shell", 1)
+        shell = self.event("shell", 0)
         launchers = {each.pid for each in self.company()}
         terminal = psutil.Process(row.identity.pid).terminal()
         facts = f"parent {row.parent}, session {row.session}, terminal {terminal or 'none'}"
@@ -154,14 +159,13 @@ class Console(Terminal):
 
     def ties(self, row: Row) -> tuple[str, list[str]]:
         """By parent and console: a session is the whole desktop there."""
-        console = set(self.event("ended", 1)["console"])
+        console = set(self.event("ended", 0)["console"])
         if not console:
             raise UnavailableError("this Windows does not say which processes a console has")
         launchers = {each.pid for each in self.company()}
-        facts = f"parent {row.parent}, not among the {len(console)} on the launcher's console"
-        return facts, [
+        return f"parent {row.parent}; on the launcher's console are {len(console)} processes", [
             *(["its parent is the launcher's"] if row.parent in launchers else []),
-            *(["its console is the launcher's"] if row.identity.pid in console else []),
+            *(["it is one of them"] if row.identity.pid in console else []),
         ]
 
 
@@ -189,7 +193,7 @@ def terminal(
         os.close(commands)
     mine = kind(child, script, output, keyboard)
     try:
-        mine.event("shell", _OPENS)
+        mine.event("shell", SLACK)
         yield mine
     finally:
         os.close(keyboard)

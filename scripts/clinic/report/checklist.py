@@ -21,16 +21,36 @@ _HELP = {
     "native": ("invoke status", "how the server was started, and from where"),
     "keepalive": ("invoke logs", "the server's own words around the restart"),
 }
-_SHOWN = frozenset({"checks", "next_actions", "next"})
+_NAMED = 3  # ids that the first line names
+_SHOWN = frozenset({"checks", "next_actions", "next", "venv"})
 
 
 def view(page: Page, told: Tree) -> None:
     """Show what `validate` or `onboard` came to."""
+    headline(page, told["data"]["checks"], told["data"].get("venv", ""))
     body(page, told["data"]["checks"])
     totals(page, told["data"]["checks"], told["seconds"])
     trail.rest(page, told["data"], _SHOWN)
     todo = told["data"].get("next_actions") or what_to_do(told["data"]["checks"]) or _known(told["data"])
     diagnosis.actions(page, todo)
+
+
+def headline(page: Page, checks: list[Tree], venv: str) -> None:
+    """Show the verdict, and what it does not cover."""
+    failed, skipped = (_ids(checks, status) for status in ("fail", "skip"))
+    symbol, style, verdict = ("fail", "bad", "sick") if failed else ("pass", "good", "healthy")
+    counts = [(failed, "failed"), (skipped, "not tried")]
+    limits = [f"{len(ids)} of {len(checks)} {what}{_named(ids)}" for ids, what in counts if ids]
+    text = ", ".join([verdict, *filter(None, ["; ".join(limits)])])
+    page.line(page.mark(symbol, style), " ", (text, style), "  ", venv, hang=2)
+
+
+def _ids(checks: list[Tree], status: str) -> list[str]:
+    return [check["id"] for check in checks if check["status"] == status]
+
+
+def _named(ids: list[str]) -> str:
+    return f": {', '.join(ids)}" if len(ids) <= _NAMED else ""
 
 
 def body(page: Page, checks: list[Tree]) -> None:
