@@ -95,9 +95,9 @@ class Kept:
         self.monitors.append(monitor)
         return monitor
 
-    def watching(self, **options: Any) -> subprocess.Popen[bytes]:
+    def watching(self, *more: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a monitor, and wait until it watches a server that is well."""
-        monitor = self.keep(**options)
+        monitor = self.keep(*more, **options)
         before = len(self.events("started", "adopted"))
         until(lambda: len(self.events("started", "adopted")) > before or monitor.poll() is not None)
         assert monitor.poll() is None, self.said()
