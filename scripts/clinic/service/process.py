@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # DETACHED_PROCESS is left out on purpose: it voids CREATE_NO_WINDOW, and a program without any console gets a
-# visible one from the first console program that it starts (the venv's own redirector starts one).
+# visible one from the first console program that it starts (the venv's own redirector starts one). To pythonw.exe,
+# which is no console program, CREATE_NO_WINDOW means nothing: there the wrapper does it (_share_a_hidden_console).
 CREATE_NEW_PROCESS_GROUP = 0x00000200
 CREATE_BREAKAWAY_FROM_JOB = 0x01000000
 CREATE_NO_WINDOW = 0x08000000
