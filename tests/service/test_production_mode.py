@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,36 +109,6 @@ def test_which_interpreter_serves_on_windows(tmp_path: Path, names: list[str], c
     assert windowless.choose(tmp_path / "python.exe", "production", windows=False)[0].name == "python.exe"
 
 
-class FakePopen:
-    """A subprocess module that takes notes; breaking away may be denied."""
-
-    def __init__(self, *, denied: bool) -> None:
-        self.denied = denied
-        self.flags: list[int] = []
-
-    def __call__(self, _argv: list[str], **options: Any) -> Any:
-        """Start nothing."""
-        self.flags.append(options["creationflags"])
-        assert options["stdin"] == subprocess.DEVNULL, "real handles: pythonw has none of its own"
-        assert isinstance(options["stdout"], int)
-        if self.denied and options["creationflags"] & process.CREATE_BREAKAWAY_FROM_JOB:
-            raise PermissionError(13, "Access is denied")
-        return type("Started", (), {"pid": os.getpid(), "returncode": None})()
-
-
-def test_the_flags_and_their_visible_fallback(tmp_path: Path) -> None:
-    wanted = 0x08000000 | 0x00000200 | 0x01000000
-    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    for denied, flags in ((False, [wanted]), (True, [wanted, wanted & ~0x01000000])):
-        fake = FakePopen(denied=denied)
-        child = process.spawn(["x"], cwd=tmp_path, env={}, log=log, windows=True, popen=fake)
-        assert fake.flags == flags
-        assert not any(each & 0x00000008 for each in fake.flags), "DETACHED_PROCESS would void CREATE_NO_WINDOW"
-        assert bool(child.notes) == denied
-        child.release()
-    os.close(log)
-
-
 def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c() -> None:
     class Child:
         """A child that is told of Ctrl+C itself, and ends later."""
@@ -165,8 +135,8 @@ def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c()
 class FakeKernel:
     """kernel32, as far as jobs go."""
 
-    def __init__(self, *, in_job: bool, there: bool = True) -> None:
-        self.in_job, self.there, self.closed = in_job, there, 0
+    def __init__(self, *, in_job: bool = False, there: bool = True, limits: int = 0) -> None:
+        self.in_job, self.there, self.limits, self.closed = in_job, there, limits, 0
 
     def OpenProcess(self, _access: int, _inherit: int, _pid: int) -> int:  # noqa: N802
         """Open."""
@@ -175,6 +145,12 @@ class FakeKernel:
     def IsProcessInJob(self, _process: int, _job: object, answer: Any) -> int:  # noqa: N802
         """Answer."""
         answer._obj.value = int(self.in_job)
+        return 1
+
+    def QueryInformationJobObject(self, job: object, kind: int, limits: Any, size: int, _used: object) -> int:  # noqa: N802
+        """Answer, of its own job."""
+        assert (job, kind, size) == (None, 9, 144)
+        limits._obj.flags = self.limits
         return 1
 
     def CloseHandle(self, _process: int) -> None:  # noqa: N802
@@ -190,7 +166,20 @@ def test_a_job_is_reported() -> None:
     assert jobs.confined(1, FakeKernel(in_job=True, there=False)) is None
 
 
+def test_only_a_job_that_kills_when_it_is_closed_is_meant() -> None:
+    kill, breakaway, active_processes = 0x2000, 0x0800, 0x0008
+    assert jobs.kills_us(FakeKernel(limits=kill | breakaway))
+    assert not jobs.kills_us(FakeKernel(limits=active_processes))
+    assert not jobs.kills_us()
+
+
 def test_status_says_so(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager.start(kept.settings, Path(sys.executable), Path(sys.prefix))
+    spawn = process.spawn
     monkeypatch.setattr(jobs, "confined", lambda _pid: True)
-    assert jobs.STILL_IN_JOB in manager.status(kept.settings).notes
+    manager.start(kept.settings, Path(sys.executable), Path(sys.prefix))
+    assert jobs.ENDS_WITH_JOB not in manager.status(kept.settings).notes
+    monkeypatch.setattr(process, "spawn", lambda *a, **k: replace(spawn(*a, **k), notes=(jobs.ENDS_WITH_JOB,)))
+    assert jobs.ENDS_WITH_JOB in manager.restart(kept.settings, Path(sys.executable), Path(sys.prefix)).notes
+    assert jobs.ENDS_WITH_JOB in manager.status(kept.settings).notes
+    monkeypatch.setattr(jobs, "confined", lambda _pid: False)
+    assert jobs.ENDS_WITH_JOB not in manager.status(kept.settings).notes, "it was taken out of the job"
