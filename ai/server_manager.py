@@ -1,4 +1,4 @@
-"""Start, stop, restart or look at the Interface Bridge: server_manager.py start|stop|restart|status|logs [--json].
+"""Start, stop, restart or look at the Interface Bridge: server_manager.py start|stop|restart|status|logs|keep-alive.
 
 Runs under any Python from 3.8 on with nothing installed. The work is done by ``clinic.service`` in the repository's
 own tool environment ``.tools``; this door finds it, becomes its python, makes sure there that it is what it seems to
@@ -13,7 +13,8 @@ import sys
 FILE = os.path.abspath(__file__)
 # The first word of this file's second life, which is run by the tools' python; the second is the python of the first.
 INSIDE = "--inside-the-tools"
-VERBS = ("start", "stop", "restart", "status", "logs")
+CREATE_NO_WINDOW = 0x08000000
+VERBS = ("start", "stop", "restart", "status", "logs", "keep-alive")
 
 
 def main(arguments: list[str]) -> int:
@@ -100,7 +101,8 @@ def hand_over(command: list[str]) -> int:
     import contextlib
     import subprocess
 
-    with subprocess.Popen(command) as child:
+    windowless = os.path.basename(sys.executable).lower().startswith("pythonw")  # so the Task Scheduler runs it
+    with subprocess.Popen(command, creationflags=CREATE_NO_WINDOW if windowless else 0) as child:
         code = None
         while code is None:
             # The child got the Ctrl+C of the console too, puts things back and ends.

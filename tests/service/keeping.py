@@ -81,18 +81,23 @@ class Kept:
         """The command line of the door."""
         return [sys.executable, "-I", "-X", "utf8", "-c", ENTER, str(ROOT / "scripts"), *words, "-f", str(self.file)]
 
-    def keep(self, **options: Any) -> subprocess.Popen[bytes]:
+    def command(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run another command to its end; exit code and envelope."""
+        done = subprocess.run(self.argv(*words, "--json"), capture_output=True, check=False, timeout=60)
+        return done.returncode, json.loads(done.stdout)
+
+    def keep(self, *more: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a monitor, without waiting for anything."""
         self.write()
         with (self.root / "monitor.out").open("ab") as out:
             streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, **options}
-            monitor = subprocess.Popen(self.argv("keep-alive", "--json"), **streams)
+            monitor = subprocess.Popen(self.argv("keep-alive", "--json", *more), **streams)
         self.monitors.append(monitor)
         return monitor
 
-    def watching(self, **options: Any) -> subprocess.Popen[bytes]:
+    def watching(self, *more: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a monitor, and wait until it watches a server that is well."""
-        monitor = self.keep(**options)
+        monitor = self.keep(*more, **options)
         before = len(self.events("started", "adopted"))
         until(lambda: len(self.events("started", "adopted")) > before or monitor.poll() is not None)
         assert monitor.poll() is None, self.said()

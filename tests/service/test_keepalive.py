@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from clinic.service import identity, manager, memory, pidfile
+from clinic.errors import FailedError, RefusedError
+from clinic.service import guard, identity, manager, memory, pidfile
 from clinic.service.pidfile import Record
 from clinic.service.table import Identity
 from tests.service.keeping import APP, Kept, gone, until
@@ -231,7 +232,68 @@ def test_a_second_monitor_says_who_watches(kept: Callable[..., Kept]) -> None:
     (error,) = one.envelope()["errors"]
     assert error["code"] == "watched-already"
     assert str(first.pid) in error["message"]
+    assert error["hint"] == "invoke keep-alive --stop"
     assert first.poll() is None
+    assert one.keep("--supervised").wait(15) == 0, "a supervisor would start it again, for nothing"
+    assert one.events("not-watching")[-1]["code"] == "watched-already"
+
+
+def test_it_is_ended_from_another_terminal(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    monitor = one.watching()
+    pid = one.pid()
+    code, told = one.command("keep-alive", "--stop", "--dry-run")
+    assert (code, told["outcome"], monitor.poll()) == (0, "planned", None)
+    assert str(monitor.pid) in told["data"]["plan"][0]
+    code, told = one.command("keep-alive", "--stop")
+    assert (code, told["outcome"], told["data"]["state"]) == (0, "healthy", "stopped")
+    assert monitor.wait(1) == 0, "it was waited for"
+    assert gone(pid)
+    assert not one.settings.service.pid_file.exists()
+    assert not list((one.root / ".clinic" / "service").glob("*.stop"))
+    code, told = one.command("keep-alive", "--stop")
+    assert (code, told["outcome"]) == (0, "unchanged")
+
+
+def test_a_monitor_that_is_slow_to_start_a_server_is_ended_too(kept: Callable[..., Kept]) -> None:
+    one = kept(start_timeout=60, variables={"APP_BOOT": "60"})
+    monitor = one.keep()
+    until(lambda: guard.sentry(one.settings))
+    assert one.command("keep-alive", "--stop")[0] == 0
+    assert monitor.wait(1) == 0
+    assert manager.status(one.settings).state == "stopped"
+
+
+def test_a_request_to_another_monitor_is_not_obeyed(kept: Callable[..., Kept]) -> None:
+    one = kept()
+    monitor = one.watching()
+    there = guard.sentry(one.settings)
+    assert there
+    request = memory.place(one.settings, "-monitor.stop")
+    request.write_text(f"{there.pid} another start", "utf-8")
+    time.sleep(1.5)  # it looks once a second
+    assert monitor.poll() is None
+    assert request.exists()
+
+
+def test_a_monitor_that_cannot_hear_is_told_with_what_ends_it(
+    kept: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = kept()
+    monitor = one.watching()
+    there = guard.sentry(one.settings)
+    assert there
+    monitor.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(guard, "_ENDING", -1.5)
+    with pytest.raises(FailedError) as failed:
+        guard.end(one.settings, there)
+    assert (failed.value.code, failed.value.hint) == ("monitor-lives-on", f"kill -9 {monitor.pid}")
+    assert not memory.place(one.settings, "-monitor.stop").exists()
+    request = memory.place(one.settings, "-monitor.stop")
+    request.mkdir()
+    with pytest.raises(RefusedError):
+        guard.end(one.settings, there)
+    monitor.send_signal(signal.SIGCONT)
 
 
 def test_a_killed_monitor_is_followed_by_one_that_adopts(kept: Callable[..., Kept]) -> None:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 from clinic.errors import FailedError
-from clinic.service import identity, launch, process
+from clinic.service import identity, jobs, launch, process
 from clinic.service.table import command, everyone, variable
 
 
@@ -85,14 +86,18 @@ def test_what_cannot_be_started_is_said(tmp_path: Path, what: str) -> None:
 class Stand:
     """Stands in for subprocess.Popen on Windows."""
 
-    def __init__(self, denied: int) -> None:
-        self.denied, self.calls = denied, list[dict[str, Any]]()
+    def __init__(self, denied: int, answer: int = 0) -> None:
+        self.denied, self.answer, self.calls = denied, answer, list[dict[str, Any]]()
 
-    def __call__(self, _argv: list[str], **options: Any) -> Any:
+    def __call__(self, argv: list[str], **options: Any) -> Any:
         """Take note, and refuse what is denied."""
         self.calls.append(options)
         if options["creationflags"] & self.denied:
             raise PermissionError(13, "Access is denied")
+        if jobs.__file__ in argv:
+            asked = MagicMock()
+            asked.__enter__.return_value.wait.return_value = self.answer
+            return asked
         started = subprocess.Popen.__new__(subprocess.Popen)
         started.pid, started.returncode = os.getpid(), 0
         return started
@@ -111,7 +116,16 @@ def test_a_job_that_lets_nobody_go_is_said(tmp_path: Path) -> None:
     popen = Stand(process.CREATE_BREAKAWAY_FROM_JOB)
     child = process.spawn(["x"], cwd=tmp_path, env={}, log=1, windows=True, popen=popen)
     assert popen.calls[1]["creationflags"] == 0x08000000 | 0x00000200
-    assert child.notes == (process.STAYS_IN_JOB,)
+    assert child.notes == (), "it is in no job that would end it"
+
+
+def test_a_job_that_ends_its_members_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "confined", lambda _pid: True)
+    for denied, ends in ((0, True), (process.CREATE_BREAKAWAY_FROM_JOB, True), (0, False)):
+        popen = Stand(denied, int(ends))
+        child = process.spawn(["x"], cwd=tmp_path, env={}, log=1, windows=True, popen=popen)
+        assert child.notes == ((jobs.ENDS_WITH_JOB,) if ends else ())
+        assert popen.calls[-1]["creationflags"] == 0x09000200 - denied, "asked by one that was started just so"
 
 
 def test_a_program_that_may_not_be_run_fails_both_times(tmp_path: Path) -> None:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import plistlib
-import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
 from clinic.errors import FailedError, RefusedError
 from clinic.flow.production import production_mode
-from clinic.proc import Completed
 from clinic.remedies import production_mode as remedy
-from clinic.service import jobs, manager, memory, process, system, windowless
-from clinic.service.system import Place
+from clinic.service import jobs, manager, memory, process, windowless
 from tests.service.keeping import Kept
-
-ARGV = ["/opt/a b/python", "/suite/ai/server_manager.py", "keep-alive", "--config", "/p/o%ther $x.yaml"]
 
 
 @pytest.fixture
@@ -117,36 +109,6 @@ def test_which_interpreter_serves_on_windows(tmp_path: Path, names: list[str], c
     assert windowless.choose(tmp_path / "python.exe", "production", windows=False)[0].name == "python.exe"
 
 
-class FakePopen:
-    """A subprocess module that takes notes; breaking away may be denied."""
-
-    def __init__(self, *, denied: bool) -> None:
-        self.denied = denied
-        self.flags: list[int] = []
-
-    def __call__(self, _argv: list[str], **options: Any) -> Any:
-        """Start nothing."""
-        self.flags.append(options["creationflags"])
-        assert options["stdin"] == subprocess.DEVNULL, "real handles: pythonw has none of its own"
-        assert isinstance(options["stdout"], int)
-        if self.denied and options["creationflags"] & process.CREATE_BREAKAWAY_FROM_JOB:
-            raise PermissionError(13, "Access is denied")
-        return type("Started", (), {"pid": os.getpid(), "returncode": None})()
-
-
-def test_the_flags_and_their_visible_fallback(tmp_path: Path) -> None:
-    wanted = 0x08000000 | 0x00000200 | 0x01000000
-    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    for denied, flags in ((False, [wanted]), (True, [wanted, wanted & ~0x01000000])):
-        fake = FakePopen(denied=denied)
-        child = process.spawn(["x"], cwd=tmp_path, env={}, log=log, windows=True, popen=fake)
-        assert fake.flags == flags
-        assert not any(each & 0x00000008 for each in fake.flags), "DETACHED_PROCESS would void CREATE_NO_WINDOW"
-        assert bool(child.notes) == denied
-        child.release()
-    os.close(log)
-
-
 def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c() -> None:
     class Child:
         """A child that is told of Ctrl+C itself, and ends later."""
@@ -173,8 +135,8 @@ def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c()
 class FakeKernel:
     """kernel32, as far as jobs go."""
 
-    def __init__(self, *, in_job: bool, there: bool = True) -> None:
-        self.in_job, self.there, self.closed = in_job, there, 0
+    def __init__(self, *, in_job: bool = False, there: bool = True, limits: int = 0) -> None:
+        self.in_job, self.there, self.limits, self.closed = in_job, there, limits, 0
 
     def OpenProcess(self, _access: int, _inherit: int, _pid: int) -> int:  # noqa: N802
         """Open."""
@@ -183,6 +145,12 @@ class FakeKernel:
     def IsProcessInJob(self, _process: int, _job: object, answer: Any) -> int:  # noqa: N802
         """Answer."""
         answer._obj.value = int(self.in_job)
+        return 1
+
+    def QueryInformationJobObject(self, job: object, kind: int, limits: Any, size: int, _used: object) -> int:  # noqa: N802
+        """Answer, of its own job."""
+        assert (job, kind, size) == (None, 9, 144)
+        limits._obj.flags = self.limits
         return 1
 
     def CloseHandle(self, _process: int) -> None:  # noqa: N802
@@ -198,117 +166,20 @@ def test_a_job_is_reported() -> None:
     assert jobs.confined(1, FakeKernel(in_job=True, there=False)) is None
 
 
+def test_only_a_job_that_kills_when_it_is_closed_is_meant() -> None:
+    kill, breakaway, active_processes = 0x2000, 0x0800, 0x0008
+    assert jobs.kills_us(FakeKernel(limits=kill | breakaway))
+    assert not jobs.kills_us(FakeKernel(limits=active_processes))
+    assert not jobs.kills_us()
+
+
 def test_status_says_so(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager.start(kept.settings, Path(sys.executable), Path(sys.prefix))
+    spawn = process.spawn
     monkeypatch.setattr(jobs, "confined", lambda _pid: True)
-    assert jobs.STILL_IN_JOB in manager.status(kept.settings).notes
-
-
-# The system's supervisors
-
-
-@pytest.fixture
-def odd(tmp_path: Path) -> Kept:
-    root = tmp_path / "a b %n 'c' é 𝜋"
-    root.mkdir()
-    one = Kept(root, 8000)
-    one.write()
-    return one
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_verifies_its_unit(odd: Kept, tmp_path: Path) -> None:
-    argv = system.command(odd.settings, Path(__file__).resolve().parents[2], Path(sys.executable))
-    unit = system.unit(odd.settings, argv, Place("linux", tmp_path))
-    file = tmp_path / f"{unit.name}.service"
-    file.write_bytes(unit.data)
-    done = subprocess.run(
-        [str(shutil.which("systemd-analyze")), "verify", "--man=no", "--user", file],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_systemd_words_survive_its_own_language(odd: Kept, tmp_path: Path) -> None:
-    text = system.unit(odd.settings, ARGV, Place("linux", tmp_path)).text
-    assert 'ExecStart="/opt/a b/python" ' in text
-    assert '"/p/o%%ther $$x.yaml"' in text
-    assert "KillMode=process" in text
-
-
-def test_launchd_reads_its_agent(odd: Kept, tmp_path: Path) -> None:
-    unit = system.unit(odd.settings, ARGV, Place("darwin", tmp_path, uid=501))
-    tree = plistlib.loads(unit.data)
-    assert tree["ProgramArguments"] == ARGV
-    assert tree["KeepAlive"] == {"SuccessfulExit": False}
-    assert unit.path == tmp_path / "Library" / "LaunchAgents" / f"{unit.name}.plist"
-    assert ("launchctl", "bootstrap", "gui/501", str(unit.path)) in unit.enable
-
-
-def test_the_task_is_whole_xml_and_opens_no_window(odd: Kept, tmp_path: Path) -> None:
-    argv = [r"C:\a b\.tools\Scripts\python.exe", r"C:\a b\ai\server_manager.py", "keep-alive"]
-    unit = system.unit(odd.settings, argv, Place("win32", tmp_path, r"HOME\<me> & you"))
-    tree = ET.fromstring(unit.data)  # noqa: S314 - our own
-    space = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
-    command = tree.findtext(".//t:Command", namespaces=space)
-    assert command
-    assert PureWindowsPath(command).name == "pythonw.exe"
-    assert tree.findtext(".//t:Arguments", namespaces=space) == r'"C:\a b\ai\server_manager.py" keep-alive'
-    assert tree.findtext(".//t:LogonTrigger/t:UserId", namespaces=space) == r"HOME\<me> & you"
-    assert tree.findtext(".//t:WorkingDirectory", namespaces=space) == str(odd.root)
-    assert unit.text.startswith("<?xml")
-
-
-class FakeRun:
-    """A supervisor that takes notes, and says no to one word."""
-
-    def __init__(self, no: str = "") -> None:
-        self.no = no
-        self.heard: list[str] = []
-
-    def __call__(self, argv: list[str], *, timeout: float) -> Completed:
-        """Answer."""
-        assert timeout > 0
-        self.heard.append(" ".join(argv))
-        return Completed(1 if self.no and self.no in argv else 0, "", "no", 0.0)
-
-
-def test_installed_twice_and_taken_back(odd: Kept, tmp_path: Path) -> None:
-    unit, run = system.unit(odd.settings, ARGV, Place("linux", tmp_path)), FakeRun()
-    assert remedy.install(unit, run)
-    assert unit.path.read_bytes() == unit.data
-    assert run.heard[-1] == f"systemctl --user enable --now {unit.name}.service"
-    assert not remedy.install(unit, run), "it was there, just so"
-    assert remedy.uninstall(unit, run)
-    assert not unit.path.exists()
-    assert not remedy.uninstall(unit, run)
-
-
-def test_a_supervisor_that_says_no_leaves_no_file(odd: Kept, tmp_path: Path) -> None:
-    unit = system.unit(odd.settings, ARGV, Place("linux", tmp_path))
-    with pytest.raises(FailedError):
-        remedy.install(unit, FakeRun("enable"))
-    assert not unit.path.exists()
-    with pytest.raises(RefusedError):
-        remedy.install(unit, FakeRun("show-environment"))
-    assert not unit.path.exists()
-
-
-def test_a_file_of_somebody_else_is_left_alone(odd: Kept, tmp_path: Path) -> None:
-    unit = system.unit(odd.settings, ARGV, Place("linux", tmp_path))
-    unit.path.parent.mkdir(parents=True)
-    unit.path.write_text("[Service]\n", encoding="utf-8")
-    for act in (remedy.install, remedy.uninstall):
-        with pytest.raises(RefusedError):
-            act(unit, FakeRun())
-    assert unit.path.read_text("utf-8") == "[Service]\n"
-
-
-def test_print_shows_the_unit_and_registers_nothing(odd: Kept) -> None:
-    result = production_mode(odd.settings, asked=("print",))
-    assert result.data["lines"]
-    assert not Path(str(result.data["file"])).exists()
-    assert replace(result).exit_code == 0
+    manager.start(kept.settings, Path(sys.executable), Path(sys.prefix))
+    assert jobs.ENDS_WITH_JOB not in manager.status(kept.settings).notes
+    monkeypatch.setattr(process, "spawn", lambda *a, **k: replace(spawn(*a, **k), notes=(jobs.ENDS_WITH_JOB,)))
+    assert jobs.ENDS_WITH_JOB in manager.restart(kept.settings, Path(sys.executable), Path(sys.prefix)).notes
+    assert jobs.ENDS_WITH_JOB in manager.status(kept.settings).notes
+    monkeypatch.setattr(jobs, "confined", lambda _pid: False)
+    assert jobs.ENDS_WITH_JOB not in manager.status(kept.settings).notes, "it was taken out of the job"

@@ -85,12 +85,12 @@ class _Slipping:
 
     ward = pulse = None
 
-    def __init__(self, bell: Bell, fails: list[int]) -> None:
-        self.bell, self.fails, self.well = bell, fails, 0
+    def __init__(self, fails: list[int]) -> None:
+        self.over, self.fails, self.well = False, fails, 0
 
     def step(self) -> None:
         if not self.fails:
-            self.bell.asked = 1
+            self.over = True
         elif self.fails[0]:
             self.fails[0] -= 1
             raise ZeroDivisionError("planted")
@@ -110,11 +110,10 @@ class _Silent:
 def test_slips_of_the_monitor_do_not_end_it_unless_it_does_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "_AFTER_SLIP", 0.0)
     herald: Any = _Silent()
-    with Bell() as bell:
-        monitor: Any = _Slipping(bell, [2, 2, 1])
+    monitor: Any = _Slipping([2, 2, 1])
+    with Bell(lambda: monitor.over) as bell:
         keepalive._run(monitor, bell, herald)
-        assert (monitor.well, herald.told) == (3, ["slip"] * 5)
-        bell.asked = 0
-        hopeless: Any = _Slipping(bell, [3])
-        with pytest.raises(ZeroDivisionError):
-            keepalive._run(hopeless, bell, herald)
+    assert (monitor.well, herald.told) == (3, ["slip"] * 5)
+    hopeless: Any = _Slipping([3])
+    with Bell() as bell, pytest.raises(ZeroDivisionError):
+        keepalive._run(hopeless, bell, herald)

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clinic.flow.alive import keep_alive
+    from clinic.flow.alive import keep_alive, stop_keep_alive
     from clinic.flow.case import Wish
     from clinic.flow.check import onboard, snapshot, validate
     from clinic.flow.healing import heal
@@ -42,6 +42,7 @@ _WHERE = {
     "server_status": "serve",
     "snapshot": "check",
     "start_server": "serve",
+    "stop_keep_alive": "alive",
     "stop_server": "serve",
     "unblock": "unblocking",
     "undo": "repair",
@@ -69,6 +70,7 @@ __all__ = [
     "server_status",
     "snapshot",
     "start_server",
+    "stop_keep_alive",
     "stop_server",
     "unblock",
     "undo",

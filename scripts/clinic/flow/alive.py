@@ -38,9 +38,17 @@ class Display(Protocol):
 
 
 def keep_alive(
-    settings: Settings, venv: Venv = None, *, dry_run: bool = False, display: Display | None = None
+    settings: Settings,
+    venv: Venv = None,
+    *,
+    dry_run: bool = False,
+    supervised: bool = False,
+    display: Display | None = None,
 ) -> Result:
-    """Watch the server until Ctrl+C, then stop it; death, hanging and a lost pyvenv.cfg are mended meanwhile."""
+    """Watch the server until Ctrl+C, then stop it; death, hanging and a lost pyvenv.cfg are mended meanwhile.
+
+    `supervised`: started by the system's own supervisor, where nobody reads what a refusal says.
+    """
     from clinic.service import keepalive, manager
 
     if venv is not None:
@@ -53,7 +61,28 @@ def keep_alive(
     herald = _Herald(Records(settings.records), display)
     for note in stopgap.nag(settings):
         herald.event("stopgap", note)
-    return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald))
+    try:
+        return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald, supervised=supervised))
+    except ClinicError as error:
+        if supervised:
+            herald.event("not-watching", error.message, code=error.code)
+        raise
+
+
+def stop_keep_alive(settings: Settings, *, dry_run: bool = False) -> Result:
+    """End the monitor from elsewhere, as Ctrl+C would: the server is stopped with it. No monitor is fine."""
+    from clinic.service import guard, manager
+
+    there = guard.sentry(settings)
+    if dry_run:
+        plan = [f"ask process {there.pid}, which watches the server, to stop it and to end"] if there else []
+        return Result("keep-alive", "planned", 0, {**manager.status(settings).as_json(), "plan": plan})
+    if there:
+        guard.end(settings, there)
+    status = manager.status(settings)
+    data = {**status.as_json(), "url": settings.service.url, "log_file": settings.service.log_file}
+    ended = f"Process {there.pid}, which watched the server, has ended." if there else "No monitor watches the server."
+    return Result("keep-alive", "healthy" if there else "unchanged", 0, data, notes=(*status.notes, ended))
 
 
 def _told(settings: Settings, watched: Watched) -> Result:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinic import plan
+from clinic import fs, plan
 from clinic.anatomy import layout
 from clinic.errors import RefusedError
 from clinic.flow.patient import Patient, judge, patient
@@ -120,7 +120,7 @@ def _installed(who: Patient, *, dry_run: bool) -> Result:
 
     settings, unit = who.settings, _unit(who.settings)
     if dry_run:
-        plan = ["switch to production mode", f"write {unit.path}", *(" ".join(words) for words in unit.enable)]
+        plan = ["switch to production mode", f"write {unit.path}", *(" ".join(step.argv) for step in unit.enable)]
         return Result(_NAME, "planned", 0, {"plan": plan, **_named(unit)})
     remedy.refuse_unreachable(unit)  # before anything is touched
     switched = _switched(who, "production", dry_run=False)
@@ -132,10 +132,16 @@ def _installed(who: Patient, *, dry_run: bool) -> Result:
 
 def _uninstalled(settings: Settings, *, dry_run: bool) -> Result:
     from clinic.remedies import production_mode as remedy
-    from clinic.service import manager
+    from clinic.service import guard, manager
 
-    unit = _unit(settings)
+    unit, there = _unit(settings), guard.sentry(settings)
+    monitor = there if there and there.supervised else None  # systemd's is asked by systemd itself
     if dry_run:
-        return Result(_NAME, "planned", 0, {"plan": [f"unregister {unit.name}", f"remove {unit.path}"], **_named(unit)})
+        first = [f"ask process {monitor.pid}, which watches the server, to stop it and to end"] if monitor else []
+        plan = [*first, f"unregister {unit.name}", f"remove {unit.path}"]
+        return Result(_NAME, "planned", 0, {"plan": plan, **_named(unit)})
+    if monitor and fs.exists(unit.path):
+        remedy.refuse_unreachable(unit)  # before anything is touched
+        guard.end(settings, monitor)  # the Task Scheduler would kill it, and leave the server
     gone = remedy.uninstall(unit)
     return _told(settings, manager.status(settings), "healthy" if gone else "unchanged", **_named(unit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from clinic import fs, proc
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.service import memory
 from clinic.service.status import Status
-from clinic.service.system import MARK, Unit
+from clinic.service.system import MARK, Step, Unit
 from clinic.settings import Settings
 
 _LIMIT = 60.0  # seconds for one word with a supervisor
@@ -65,10 +66,9 @@ def uninstall(unit: Unit, run: Runner = proc.run) -> bool:
     if not fs.exists(unit.path):
         return False
     refuse_unreachable(unit, run)
-    first, *rest = unit.disable
-    _say(unit, (first,), run)
+    _say(unit, unit.disable, run)
     fs.remove(unit.path)
-    _say(unit, tuple(rest), run)
+    _say(unit, unit.after, run)
     return True
 
 
@@ -90,9 +90,13 @@ def refuse_unreachable(unit: Unit, run: Runner = proc.run) -> None:
         )
 
 
-def _say(unit: Unit, commands: tuple[Sequence[str], ...], run: Runner) -> None:
-    for argv in commands:
-        done = run(list(argv), timeout=_LIMIT)
-        if not done.ok:
+def _say(unit: Unit, steps: Sequence[Step], run: Runner) -> None:
+    for step in steps:
+        done = run(list(step.argv), timeout=_LIMIT)
+        if not done.ok and step.again:
+            time.sleep(step.again)  # the supervisor tells nobody when the old one is gone
+            done = run(list(step.argv), timeout=_LIMIT)
+        if not done.ok and not step.may_fail:
             told = (done.stderr.strip().splitlines() or [done.reason or f"exit code {done.code}"])[-1]
-            raise FailedError("supervisor-refused", f"{unit.supervisor} said no to {' '.join(argv)}: {told}", _PRINT)
+            words = " ".join(step.argv)
+            raise FailedError("supervisor-refused", f"{unit.supervisor} said no to {words}: {told}", _PRINT)

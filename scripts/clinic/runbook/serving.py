@@ -55,11 +55,21 @@ def logs(ctx: Context, lines: int = 50, follow: bool = False, json: bool = False
     perform("logs", lambda s: flow.logs(s, lines=lines, follow=live, write=report.line), ctx, as_json=json)
 
 
-@task(name="keep-alive", help={"venv": VENV, "dry_run": DRY, "json": JSON})
-def keep_alive(ctx: Context, venv: str | None = None, dry_run: bool = False, json: bool = False) -> None:
+@task(
+    name="keep-alive",
+    help={
+        "stop": "end the monitor that runs, and its server with it; from any terminal",
+        "venv": VENV,
+        "dry_run": DRY,
+        "json": JSON,
+    },
+)
+def keep_alive(
+    ctx: Context, stop: bool = False, venv: str | None = None, dry_run: bool = False, json: bool = False
+) -> None:
     """Watch the server, replace it when it dies or hangs, heal its environment; Ctrl+C stops both."""
-    file = settings_file(ctx)
-    flags = {"config": str(file) if file else None, "venv": venv, "dry-run": dry_run_wanted(ctx, dry_run), "json": json}
+    file, dry = settings_file(ctx), dry_run_wanted(ctx, dry_run)
+    flags = {"config": str(file) if file else None, "stop": stop, "venv": venv, "dry-run": dry, "json": json}
     if code := door.hand_over("keep-alive", flags):
         raise Exit(code=code)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from clinic.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
+# Refused, or another monitor watches: starting again would change nothing.
+_POINTLESS = frozenset({2, 4})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     given = _parser().parse_args(arguments)
     settings = cache(lambda: _settings(given))
-    return door.perform(given.verb, lambda: _work(given, settings()), as_json=given.json, settings=settings)
+    code = door.perform(given.verb, lambda: _work(given, settings()), as_json=given.json, settings=settings)
+    return 0 if given.supervised and code in _POINTLESS else code
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -52,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print the plan, touch nothing")
     parser.add_argument("--lines", type=int, default=50, metavar="N", help="logs: how many of the last lines")
     parser.add_argument("--follow", action="store_true", help="logs: go on until Ctrl+C")
+    parser.add_argument("--stop", action="store_true", help="keep-alive: end the monitor that runs, and its server")
+    parser.add_argument(
+        "--supervised", action="store_true", help="keep-alive: end with 0 where starting it again would not help"
+    )
     return parser
 
 
@@ -72,11 +79,15 @@ def _work(given: argparse.Namespace, settings: Settings) -> Result:
 
 def _keep_alive(settings: Settings, given: argparse.Namespace) -> Result:
     from clinic import flow
+
+    if given.stop:
+        return flow.stop_keep_alive(settings, dry_run=given.dry_run)
     from clinic.report import live
 
     display = live.display(as_json=given.json)
     try:
-        return flow.keep_alive(settings, given.venv, dry_run=given.dry_run, display=display)
+        options = {"dry_run": given.dry_run, "supervised": given.supervised}
+        return flow.keep_alive(settings, given.venv, display=display, **options)
     finally:
         if display:
             display.end()

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from clinic.service import console
@@ -23,10 +24,11 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 class Bell:
     """Rings when there is something to do. As a context manager it answers to the signals that ask us to end.
 
-    `asked` counts them. The first one only rings; the second Ctrl+C, or `kill`, is a KeyboardInterrupt.
+    The first one only rings; the second Ctrl+C, or `kill`, is a KeyboardInterrupt. `requested` tells whether somebody
+    asked by other means.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, requested: Callable[[], bool] = lambda: False) -> None:
         self._ear, self._hand = socket.socketpair()
         for end in (self._ear, self._hand):
             end.setblocking(False)  # noqa: FBT003 - the standard library's own way
@@ -34,7 +36,15 @@ class Bell:
         self._wakeup = -1
         self._over = threading.Event()
         self._console: object = None
-        self.asked = 0
+        self._look_for_request = requested
+        self._requested = False
+        self._signals = 0
+
+    @property
+    def asked(self) -> int:
+        """How often we were asked to end. Read once a second at least, since no wait of the monitor is longer."""
+        self._requested = self._requested or self._look_for_request()
+        return self._signals + self._requested
 
     def ring(self) -> None:
         """Wake the one who waits; from any thread."""
@@ -75,12 +85,12 @@ class Bell:
         self._hand.close()
 
     def _closed(self) -> None:
-        self.asked += 1
+        self._signals += 1
         self.ring()
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        again = self.asked > 0
-        self.asked += 1
+        again = self._requested or self._signals > 0
+        self._signals += 1
         self.ring()
         # A terminal that is closed may say so twice, itself and through its shell: that is no impatience.
         if again and number != getattr(signal, "SIGHUP", None):

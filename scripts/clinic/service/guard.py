@@ -1,6 +1,7 @@
 """Who watches the server, and what it is about: told to `status` by a small file, held by a lock.
 
-The lock lives as long as the monitor does; the file says what the lock cannot.
+The lock lives as long as the monitor does; the file says what the lock cannot. A monitor is asked to end by another
+file, as a wrapped server is: it works on every system, from every terminal and from none.
 """
 
 from __future__ import annotations
@@ -9,28 +10,35 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from clinic import fs
-from clinic.errors import BusyError
-from clinic.service import identity, lock, memory
+from clinic.errors import BusyError, FailedError, RefusedError
+from clinic.service import identity, lock, memory, stopping
 from clinic.service.table import Identity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clinic.settings import Settings
 
 Phase = Literal["starting", "watching", "waiting", "blocked", "resting"]
+_ENDING = 15.0  # seconds beyond stop_timeout that a monitor gets to end
 
 
 @dataclass(frozen=True)
 class Sentry:
-    """The monitor, as others see it. `since` and `next_try` are times of the wall clock, 0 for none."""
+    """The monitor, as others see it. `since` and `next_try` are times of the wall clock, 0 for none.
+
+    `supervised` says that the system's own supervisor started it.
+    """
 
     pid: int
     started: str
     since: float
+    supervised: bool = False
     phase: Phase = "starting"
     message: str = ""
     hint: str = ""
@@ -65,11 +73,7 @@ def _watched_already(settings: Settings, error: BusyError) -> BusyError:
         return BusyError("watched-already", f"Another monitor watches this server. {error.message}", "invoke status")
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(there.since))
     told = f"Process {there.pid} watches this server since {since}."
-    return BusyError("watched-already", told, f"to end it: {_end_command(there.pid)}")
-
-
-def _end_command(pid: int) -> str:
-    return f"taskkill /PID {pid}" if os.name == "nt" else f"kill {pid}"
+    return BusyError("watched-already", told, "invoke keep-alive --stop")
 
 
 def sentry(settings: Settings) -> Sentry | None:
@@ -82,13 +86,64 @@ def sentry(settings: Settings) -> Sentry | None:
         return None
 
 
+def requested(settings: Settings) -> Callable[[], bool]:
+    """Return how the monitor, this process, finds out that it was asked to end; a request is obeyed once."""
+    path, mine = _request(settings), _name(identity.identify(os.getpid()))
+
+    def look() -> bool:
+        try:
+            asked = path.read_text("utf-8") == mine
+            if asked:
+                path.unlink()
+        except (OSError, ValueError):
+            return False
+        return asked
+
+    return look
+
+
+def end(settings: Settings, there: Sentry) -> None:
+    """Ask a monitor to end as by Ctrl+C, and wait until it is gone.
+
+    Raises RefusedError where it cannot be asked, FailedError where it lives on.
+    """
+    path, process = _request(settings), Identity(there.pid, there.started)
+    try:
+        fs.write_atomically(path, _name(process).encode(), durable=False)
+    except OSError as error:
+        raise RefusedError(
+            "records-not-writable",
+            f"Process {there.pid} cannot be asked to end: {path} cannot be written ({error.strerror}).",
+            f"make {path.parent} writable",
+        ) from error
+    try:
+        gone = identity.wait_gone(process, settings.service.stop_timeout + _ENDING)
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    if not gone:
+        raise FailedError(
+            "monitor-lives-on",
+            f"Process {there.pid}, which watches the server, was asked to end and still runs.",
+            stopping.force_command(there.pid),
+        )
+
+
+def _request(settings: Settings) -> Path:
+    return memory.place(settings, "-monitor.stop")
+
+
+def _name(process: Identity | None) -> str:
+    return f"{process.pid} {process.started}" if process else ""
+
+
 class Post:
     """Where the monitor says what it is about; written only when that changes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, supervised: bool = False) -> None:
         me = identity.identify(os.getpid()) or Identity(os.getpid(), "")
         self._path = memory.place(settings, "-monitor.json")
-        self._base = {"pid": me.pid, "started": me.started, "since": time.time()}
+        self._base = {"pid": me.pid, "started": me.started, "since": time.time(), "supervised": supervised}
         self._said: Mapping[str, object] = {}
 
     def say(self, phase: Phase, message: str = "", hint: str = "", seconds: float | None = None) -> None:

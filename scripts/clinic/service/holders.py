@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from clinic.errors import RefusedError
 from clinic.facts import Platform
-from clinic.service import identity
+from clinic.service import identity, stopping
 from clinic.service.table import PROC, command, look
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def refuse(found: Sequence[Holder], venv: Path, platform: Platform) -> tuple[str
         raise RefusedError(
             "venv-in-use",
             f"{venv} is in use: {'; '.join(map(str, found))}. Nothing was touched.",
-            f"end it (taskkill /PID {found[0].pid}), then try again",
+            f"end it ({stopping.force_command(found[0].pid, windows=True)}), then try again",
         )
     return tuple(f"{each}: it keeps the old files until it is restarted" for each in found)
 

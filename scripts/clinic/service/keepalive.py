@@ -35,16 +35,17 @@ class Watched:
     """Seconds between the last checks of the last server."""
 
 
-def keep_alive(settings: Settings, care: Care, herald: Herald) -> Watched:
-    """Keep the server up until we are asked to end (Ctrl+C and its kin), then stop it gracefully.
+def keep_alive(settings: Settings, care: Care, herald: Herald, *, supervised: bool = False) -> Watched:
+    """Keep the server up until we are asked to end (Ctrl+C and its kin, `guard.end`), then stop it gracefully.
 
-    Asked again, it is forced. Raises BusyError where another monitor watches it, RefusedError where nothing can
-    be recorded, FailedError when the server cannot be stopped.
+    Asked again, it is forced. `supervised` says that the system's own supervisor started us.
+    Raises BusyError where another monitor watches it, RefusedError where nothing can be recorded, FailedError when
+    the server cannot be stopped.
     """
     begun = time.monotonic()
-    with guard.alone(settings), Bell() as bell:
+    with guard.alone(settings), Bell(guard.requested(settings)) as bell:
         memory.keep(settings, wanted="up")
-        monitor = Monitor(settings, care, bell, herald)
+        monitor = Monitor(settings, care, bell, herald, guard.Post(settings, supervised=supervised))
         herald.event("monitor-started", f"checking {settings.service.url} every {settings.keep_alive.interval:g} s")
         _run(monitor, bell, herald)
         herald.event("monitor-ending", "asked to end: stopping the server")

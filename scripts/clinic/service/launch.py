@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import FailedError, RefusedError
-from clinic.service import logs, memory, pidfile, process, stopping, windowless, wrapping
+from clinic.service import jobs, logs, memory, pidfile, process, stopping, windowless, wrapping
 from clinic.service.pidfile import Record
 from clinic.service.table import Identity, command, near
 
@@ -66,11 +66,14 @@ def start(settings: Settings, given: With, on_wait: OnWait = None) -> Launched:
     log = logs.open_for_append(settings.service.log_file)
     try:
         log_start = logs.size(settings.service.log_file)
-        _remember(settings, wanted="up", mode=given.mode, launch=launch, last_reason="", stopgap=given.stopgap)
+        facts = {"mode": given.mode, "launch": launch, "stopgap": given.stopgap, "ends_with_job": False}
+        _remember(settings, wanted="up", last_reason="", **facts)
         child = _spawn(settings, given, launch, log)
     finally:
         os.close(log)
     try:
+        if jobs.ENDS_WITH_JOB in child.notes:
+            _remember(settings, ends_with_job=True)
         return _see_through(settings, child, _record(settings, given, child, launch, log_start), on_wait)
     except FailedError as error:
         _abandon(settings, child, launch)
@@ -82,7 +85,7 @@ def start(settings: Settings, given: With, on_wait: OnWait = None) -> Launched:
         raise
 
 
-def _remember(settings: Settings, **changes: str) -> None:
+def _remember(settings: Settings, **changes: object) -> None:
     try:
         memory.keep(settings, **changes)
     except OSError as error:

@@ -216,7 +216,8 @@ def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[s
         ended = _permitted(lambda: stopping.end_all(targets, patience))
     if ended.left:
         pids = ", ".join(str(each.pid) for each in ended.left)
-        raise FailedError("cannot-stop", f"Process {pids} lives on although it was killed.", f"look at it: ps {pids}")
+        hint = f"look at it: {stopping.look_command(ended.left[0].pid)}"
+        raise FailedError("cannot-stop", f"Process {pids} lives on although it was killed.", hint)
     cleared = _put_away(settings, found)
     notes: tuple[str, ...] = ("It did not end when asked; it was forced.",) if ended.forced else ()
     if found.kind == "foreign":

@@ -25,7 +25,10 @@ Wanted = Literal["up", "down"]
 
 @dataclass(frozen=True)
 class Memory:
-    """`wanted` is None before the first start. `record` is the pid file's text, `stopgap` the last start's."""
+    """`wanted` is None before the first start. `record` is the pid file's text.
+
+    `stopgap` and `ends_with_job` (`jobs`) are the last start's.
+    """
 
     wanted: Wanted | None = None
     mode: str = "debug"
@@ -34,6 +37,7 @@ class Memory:
     launch: str = ""
     record: str = ""
     stopgap: str = ""
+    ends_with_job: bool = False
 
 
 def folder(settings: Settings) -> Path:

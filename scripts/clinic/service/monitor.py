@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import guard, identity, memory, reasons, revive
+from clinic.service import identity, memory, reasons, revive
 from clinic.service.backoff import Failures
 from clinic.service.care import Scene, Trouble
 from clinic.service.patience import Patience
@@ -17,6 +17,7 @@ from clinic.service.ward import Ward
 if TYPE_CHECKING:
     from clinic.service.bell import Bell
     from clinic.service.care import Care, Herald, Look
+    from clinic.service.guard import Post
     from clinic.settings import Settings
 
 # A start that failed for one of these fails again until somebody does something.
@@ -30,9 +31,8 @@ _JUMP = 5.0  # seconds overslept that mean suspension; a machine under load over
 class Monitor:
     """Watches one server. `care` looks after its environment, `herald` tells what happens."""
 
-    def __init__(self, settings: Settings, care: Care, bell: Bell, herald: Herald) -> None:
-        self._settings, self._care, self._bell, self._herald = settings, care, bell, herald
-        self._post = guard.Post(settings)
+    def __init__(self, settings: Settings, care: Care, bell: Bell, herald: Herald, post: Post) -> None:
+        self._settings, self._care, self._bell, self._herald, self._post = settings, care, bell, herald, post
         self._failures = Failures(settings.keep_alive)
         self._why = ""
         self._healed_in_vain = False
@@ -217,9 +217,10 @@ class Monitor:
 
     def _pause(self, trouble: Trouble, *, long: bool = False) -> None:
         seconds = self._failures.long_delay() if long else self._failures.delay()
+        patience = Patience(self._settings, "waiting", trouble.message, seconds, self._care)  # sees changes from now on
         self._herald.event("waiting", f"next try in {seconds:.0f} s", code=trouble.code, seconds=seconds)
         self._post.say("waiting", trouble.message, trouble.hint, seconds)
-        self._wait(Patience(self._settings, "waiting", trouble.message, seconds, self._care))
+        self._wait(patience)
 
     def _block(self, trouble: Trouble, traces: object) -> None:
         if trouble != self._trouble:  # else it was told already

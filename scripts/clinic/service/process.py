@@ -15,23 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from clinic import proc
 from clinic.errors import FailedError
-from clinic.service import identity
+from clinic.service import identity, jobs
 from clinic.service.table import Identity, look
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # DETACHED_PROCESS is left out on purpose: it voids CREATE_NO_WINDOW, and a program without any console gets a
-# visible one from the first console program that it starts (the venv's own redirector starts one).
+# visible one from the first console program that it starts (the venv's own redirector starts one). To pythonw.exe,
+# which is no console program, CREATE_NO_WINDOW means nothing: there the wrapper does it (_share_a_hidden_console).
 CREATE_NEW_PROCESS_GROUP = 0x00000200
 CREATE_BREAKAWAY_FROM_JOB = 0x01000000
 CREATE_NO_WINDOW = 0x08000000
 WINDOWS_FLAGS = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | CREATE_BREAKAWAY_FROM_JOB
 
-STAYS_IN_JOB = (
-    "This terminal does not let programs leave its job: the server may end when the terminal is closed. "
-    "Start it from another terminal, or install it with the system's own supervisor."
-)
+_ASKING = 10.0  # seconds that the question about our job may take
 
 Popen = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -146,12 +144,28 @@ def _posix(popen: Popen, argv: Sequence[str], options: Mapping[str, Any]) -> Sta
 
 
 def _windows(popen: Popen, argv: Sequence[str], options: Mapping[str, Any]) -> Started:
+    flags = WINDOWS_FLAGS
     try:
-        return popen(list(argv), **options, creationflags=WINDOWS_FLAGS), ()
+        started = popen(list(argv), **options, creationflags=flags)
     except PermissionError:
         # Access denied means the job or the file. Without breakaway the first is cured, the second stays.
-        flags = WINDOWS_FLAGS & ~CREATE_BREAKAWAY_FROM_JOB
-        return popen(list(argv), **options, creationflags=flags), (STAYS_IN_JOB,)
+        flags &= ~CREATE_BREAKAWAY_FROM_JOB
+        started = popen(list(argv), **options, creationflags=flags)
+    # Breakaway also ends, without a word, at the first job of several that does not allow it.
+    ends = jobs.confined(started.pid) and _ends_with_our_job(popen, flags)
+    return started, (jobs.ENDS_WITH_JOB,) if ends else ()
+
+
+def _ends_with_our_job(popen: Popen, flags: int) -> bool:
+    """Start a program just as the server was, and ask it; not by a launcher, which would put it into another job."""
+    python = getattr(sys, "_base_executable", sys.executable)
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    with popen([python, "-I", "-S", jobs.__file__], **streams, creationflags=flags) as asked:
+        try:
+            return asked.wait(_ASKING) == 1
+        except subprocess.TimeoutExpired:
+            asked.kill()
+            return False
 
 
 def _umask() -> int:

@@ -81,7 +81,8 @@ def _status_of_ours(settings: Settings, record: Record, base: Status) -> Status:
         holder = ports.holder(service.port, kin) if answer.kind != "refused" else None
     moved = service.port != settings.service.port
     told = f"It runs on port {service.port}; the settings say {settings.service.port}." if moved else ""
-    notes = (told, jobs.STILL_IN_JOB if jobs.confined(record.leader.pid) else "")
+    ends = memory.recall(settings).ends_with_job and jobs.confined(record.leader.pid)
+    notes = (told, jobs.ENDS_WITH_JOB if ends else "")
     return replace(
         base,
         state=_state_of(answer, fresh=not record.ready and up < settings.service.start_timeout),

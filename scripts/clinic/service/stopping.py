@@ -105,6 +105,19 @@ def _end_all(processes: Sequence[Identity], grace: float, safe: Container[int]) 
     return _force(processes, safe)
 
 
+def force_command(pid: int, *, windows: bool = os.name == "nt") -> str:
+    """Name the command that ends a process by force: without /F taskkill only closes windows, and there are none.
+
+    https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/taskkill
+    """
+    return f"taskkill /F /PID {pid}" if windows else f"kill -9 {pid}"
+
+
+def look_command(pid: int, *, windows: bool = os.name == "nt") -> str:
+    """Name the command that shows a process."""
+    return f'tasklist /V /FI "PID eq {pid}"' if windows else f"ps -fp {pid}"
+
+
 def _living(processes: Iterable[Identity]) -> list[Identity]:
     return [each for each in processes if identity.alive(each)]
 

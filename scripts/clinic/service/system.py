@@ -1,7 +1,8 @@
 """The server with its monitor as the system's own supervisor knows it: a systemd user unit, a launchd agent, a task.
 
 Each of them starts `keep-alive` at logon (systemd: at boot, for users who linger) and starts it again when it fails;
-keep-alive does the rest. Only texts are made here.
+keep-alive does the rest. What is refused (2) or watched already (4) is not tried again: systemd is told these codes,
+the others know only success and failure, so that `keep-alive --supervised` ends with 0 then. Only texts are made here.
 """
 
 from __future__ import annotations
@@ -19,20 +20,38 @@ if TYPE_CHECKING:
     from clinic.settings import Settings
 
 MARK = "Bridge Clinic"
+SUPERVISED = "--supervised"
 _ENDING = 15  # seconds beyond stop_timeout that the monitor gets to end
+_OLD_ONE = 5.0  # seconds until launchd's old agent, which stops its server, is gone
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command for the supervisor.
+
+    One that `may_fail` ends what may not be there; `again` is the seconds until one that failed is tried once more.
+    """
+
+    argv: tuple[str, ...]
+    may_fail: bool = False
+    again: float = 0.0
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is registered. `reach` says whether the supervisor can be spoken to; the others are run in order."""
+    """What is registered.
+
+    `reach` says whether the supervisor can be spoken to; the others are run in order, `after` once the file is removed.
+    """
 
     supervisor: str
     name: str
     path: Path
     data: bytes
-    reach: Sequence[str]
-    enable: tuple[Sequence[str], ...]
-    disable: tuple[Sequence[str], ...]
+    reach: tuple[str, ...]
+    enable: tuple[Step, ...]
+    disable: tuple[Step, ...]
+    after: tuple[Step, ...] = ()
     note: str = ""
 
     @property
@@ -104,8 +123,9 @@ WantedBy=default.target
         base / "systemd" / "user" / f"{name}.service",
         text.encode(),
         (*control, "show-environment"),
-        ((*control, "daemon-reload"), (*control, "enable", "--now", f"{name}.service")),
-        ((*control, "disable", "--now", f"{name}.service"), (*control, "daemon-reload")),
+        (Step((*control, "daemon-reload")), Step((*control, "enable", "--now", f"{name}.service"))),
+        (Step((*control, "disable", "--now", f"{name}.service")),),
+        (Step((*control, "daemon-reload")),),
         "to be there before anybody logs in: loginctl enable-linger",
     )
 
@@ -122,29 +142,33 @@ def _systemd_text(path: Path) -> str:
 def _agent(settings: Settings, argv: Sequence[str], name: str, place: Place) -> Unit:
     import plistlib
 
+    # No ProcessType: "Background" would throttle CPU and I/O, of the server too.
     tree = {
         "Label": name,
-        "ProgramArguments": list(argv),
+        "ProgramArguments": [*argv, SUPERVISED],
         "WorkingDirectory": str(settings.root),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
         "ExitTimeOut": int(settings.service.stop_timeout + _ENDING),
-        "ProcessType": "Background",
     }
     comment = f"<!-- Made by {MARK}, by its command production-mode. -->\n<plist".encode()
     path = place.home / "Library" / "LaunchAgents" / f"{name}.plist"
     domain = f"gui/{place.uid}"
+    bootout = ("launchctl", "bootout", f"{domain}/{name}")
     return Unit(
         "launchd",
         name,
         path,
         plistlib.dumps(tree, sort_keys=False).replace(b"<plist", comment, 1),
         ("launchctl", "print", domain),
-        (("launchctl", "bootstrap", domain, str(path)),),
-        (("launchctl", "bootout", f"{domain}/{name}"),),
+        # bootout returns before the old one is gone, and until then bootstrap fails.
+        (Step(bootout, may_fail=True), Step(("launchctl", "bootstrap", domain, str(path)), again=_OLD_ONE)),
+        (Step(bootout),),
     )
 
 
+# Priority: 7, the default, is below normal and with low I/O, and the server inherits that.
+# https://learn.microsoft.com/en-us/windows/win32/taskschd/tasksettings-priority
 _TASK = """\
 <?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
@@ -169,6 +193,7 @@ _TASK = """\
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
     <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>5</Priority>
     <Hidden>true</Hidden>
     <RestartOnFailure>
       <Interval>PT1M</Interval>
@@ -191,20 +216,21 @@ def _task(settings: Settings, argv: Sequence[str], name: str, place: Place) -> U
         "mark": MARK,
         "user": place.user,
         "command": _without_window(argv[0]),
-        "arguments": " ".join(map(_windows_word, argv[1:])),
+        "arguments": " ".join(map(_windows_word, [*argv[1:], SUPERVISED])),
         "folder": str(settings.root),
     }
     path = memory.folder(settings) / f"{name}.xml"
-    title = f"{MARK}\\{name}"
-    schtasks = "schtasks.exe"
+    schtasks, title = "schtasks.exe", ("/TN", f"{MARK}\\{name}")
+    end = Step((schtasks, "/End", *title), may_fail=True)  # a second /Run is ignored as long as the first one runs
+    create = Step((schtasks, "/Create", *title, "/XML", str(path), "/F"))
     return Unit(
         "Task Scheduler",
         name,
         path,
         _TASK.format(**{key: escape(text) for key, text in texts.items()}).encode("utf-16"),
         (schtasks, "/Query", "/FO", "LIST"),
-        ((schtasks, "/Create", "/TN", title, "/XML", str(path), "/F"), (schtasks, "/Run", "/TN", title)),
-        ((schtasks, "/Delete", "/TN", title, "/F"),),
+        (end, create, Step((schtasks, "/Run", *title))),
+        (end, Step((schtasks, "/Delete", *title, "/F"))),
     )
 
 

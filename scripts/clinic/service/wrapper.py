@@ -108,7 +108,34 @@ def main(words: list[str]) -> None:
         _quiet_health_checks(told["quiet"], told["status"])
     if told.get("stop"):
         _watch(_STOP_LOOK, lambda: _stop_if_asked(told["stop"], os.environ.get("BRIDGE_LAUNCH_ID", "")))
+    if os.path.basename(sys.executable).lower().startswith("pythonw"):
+        _share_a_hidden_console()
     _run(words)
+
+
+def _share_a_hidden_console() -> None:
+    """Have a console without a window, for what the service starts.
+
+    pythonw has none, so that each console program which it starts opens one of its own, which can be seen: to pythonw
+    itself CREATE_NO_WINDOW means nothing, AllocConsole shows a window, and AllocConsoleWithOptions came with Windows 11
+    24H2. A console program is started without a window for a moment; its console stays as long as we are attached.
+    https://learn.microsoft.com/en-us/windows/win32/procthread/process-creation-flags
+    https://learn.microsoft.com/en-us/windows/console/attachconsole
+    """
+    if sys.platform != "win32":
+        return
+    import ctypes
+    import subprocess
+
+    shell = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "cmd.exe")
+    words, flags, pipe = [shell, "/d", "/c", "echo up & pause"], subprocess.CREATE_NO_WINDOW, subprocess.PIPE
+    try:
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, creationflags=flags) as holder:
+            if holder.stdout and holder.stdout.readline():  # its console is there
+                ctypes.WinDLL("kernel32").AttachConsole(holder.pid)
+            holder.kill()
+    except OSError:
+        return  # windows open and close then; the service runs all the same
 
 
 def _open_streams(log: Log) -> None:
