@@ -4,22 +4,23 @@ Starts the Interface Bridge; with -KeepAlive, watches it until Ctrl+C.
 .DESCRIPTION
 Everything is done by Invoke's tasks: this only finds the tools and hands over. More words go through:
 .\aios_launch.ps1 -KeepAlive --json
+Where the execution policy forbids it, aios_launch.cmd does the same.
 #>
-param(
-    [switch]$KeepAlive,
-    [Parameter(ValueFromRemainingArguments = $true)]
-    [string[]]$More = @()
-)
+param([switch]$KeepAlive)
 
 $root = $PSScriptRoot
-$places = @(
-    [IO.Path]::Combine($root, '.tools', 'Scripts', 'invoke.exe'),
-    [IO.Path]::Combine($root, '.tools', 'bin', 'invoke')
-)
-$invoke = $places | Where-Object { Test-Path -LiteralPath $_ } | Select-Object -First 1
-if (-not $invoke) {
+# Not invoke itself: it holds the path of its interpreter, which a move makes wrong.
+if ([IO.Path]::DirectorySeparatorChar -eq '\') {
+    $python = "$root\.tools\Scripts\python.exe"
+    $bootstrap = "py -3 `"$root\scripts\bootstrap.py`""
+}
+else {
+    $python = "$root/.tools/bin/python"
+    $bootstrap = "python3 `"$root/scripts/bootstrap.py`""
+}
+if (-not (Test-Path -LiteralPath $python)) {
     [Console]::Error.WriteLine("error[no-tools]: there are no tools in $root yet.")
-    [Console]::Error.WriteLine("  hint: python `"$root\scripts\bootstrap.py`"")
+    [Console]::Error.WriteLine("  hint: $bootstrap")
     exit 2
 }
 
@@ -28,7 +29,7 @@ $task = if ($KeepAlive) { 'keep-alive' } else { 'start' }
 $code = 1
 Push-Location -LiteralPath $root
 try {
-    & $invoke $task @More
+    & $python -m invoke $task @args
     $code = $LASTEXITCODE
 }
 finally {

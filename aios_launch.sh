@@ -4,8 +4,9 @@
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-invoke="$root/.tools/bin/invoke"
-if [ ! -x "$invoke" ]; then
+# Not .tools/bin/invoke: its first line holds the path of its interpreter, which a move makes wrong.
+python="$root/.tools/bin/python"
+if [ ! -x "$python" ]; then
     echo "error[no-tools]: there are no tools in $root/.tools yet." >&2
     echo "  hint: python3 \"$root/scripts/bootstrap.py\"" >&2
     exit 2
@@ -18,4 +19,4 @@ if [ "${1-}" = "--keep-alive" ]; then
     shift
 fi
 cd -- "$root"
-exec "$invoke" "$task" "$@"
+exec "$python" -m invoke "$task" "$@"

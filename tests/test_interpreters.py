@@ -139,6 +139,62 @@ def test_a_managers_root_is_taken_from_its_variable(tmp_path: Path) -> None:
     assert tmp_path / "versions" / "3.13.0" / "bin" in folders
 
 
+_OF_WINDOWS = {
+    "pyenv-win": "home/.pyenv/pyenv-win/versions/3.12.4",
+    "uv": "home/AppData/Roaming/uv/python/cpython-3.14.0+freethreaded-windows-x86_64-none",
+    "mise": "home/AppData/Local/mise/installs/python/3.13.2",
+    "scoop": "home/scoop/apps/python312/current",
+    "pymanager": "home/AppData/Local/Python/pythoncore-3.14t-64",
+    "python.org, for one user": "home/AppData/Local/Programs/Python/Python313",
+    "python.org, for all": "Program Files/Python314",
+    "python.org, of old": "Python39",
+}
+
+
+@pytest.mark.parametrize("place", _OF_WINDOWS.values(), ids=_OF_WINDOWS)
+@pytest.mark.parametrize("told", [True, False], ids=["by variables", "by the profile alone"])
+def test_where_installers_of_windows_put_it(tmp_path: Path, place: str, told: bool) -> None:
+    """There the interpreter lies in the installation's folder itself; what is no installation is left out."""
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "python.exe").touch()
+    (tmp_path / place).parent.joinpath("python of nothing").mkdir()
+    home = tmp_path / "home"
+    environ = {"PATH": "", "USERPROFILE": str(home), "SYSTEMDRIVE": str(tmp_path)}
+    environ["PROGRAMFILES"] = str(tmp_path / "Program Files")
+    if told:
+        environ |= {"APPDATA": str(home / "AppData/Roaming"), "LOCALAPPDATA": str(home / "AppData/Local")}
+    assert interpreters.search_folders(environ, "windows") == [tmp_path / place]
+
+
+@pytest.mark.parametrize(
+    ("variable", "below"),
+    [
+        ("PYENV", "versions/3.12.4"),
+        ("PYENV_ROOT", "versions/3.12.4"),
+        ("SCOOP", "apps/python/current"),
+        ("UV_PYTHON_INSTALL_DIR", "cpython-3.12-windows-x86_64-none"),
+        ("MISE_DATA_DIR", "installs/python/3.12"),
+    ],
+)
+def test_a_managers_root_on_windows_is_taken_from_its_variable(tmp_path: Path, variable: str, below: str) -> None:
+    place = tmp_path / "elsewhere" / below
+    place.mkdir(parents=True)
+    (place / "python.exe").touch()
+    environ = {"SYSTEMDRIVE": str(tmp_path), "USERPROFILE": str(tmp_path), variable: str(tmp_path / "elsewhere")}
+    assert interpreters.search_folders(environ, "windows") == [place]
+
+
+def test_shims_of_windows_are_looked_behind(tmp_path: Path) -> None:
+    for version in ("3.9.13", "3.12.10", "3.12.9"):
+        (tmp_path / "versions" / version).mkdir(parents=True)
+        (tmp_path / "versions" / version / "python.exe").touch()
+    (tmp_path / "shims").mkdir()
+    environ = {"PATH": f"{tmp_path / 'shims'};{tmp_path / 'other'}", "SYSTEMDRIVE": str(tmp_path)}
+    folders = interpreters.search_folders({**environ, "USERPROFILE": str(tmp_path)}, "windows")
+    expected = [tmp_path / "versions" / version for version in ("3.12.10", "3.12.9", "3.9.13")]
+    assert folders == [*expected, tmp_path / "other"]
+
+
 def test_ask_tells_what_can_be_imported(tmp_path: Path) -> None:
     base = bases()[-1]
     venv = VENV.make(base, tmp_path / "env")

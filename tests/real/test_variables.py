@@ -13,6 +13,7 @@ from clinic import flow, proc
 from clinic.checks import examine, variables
 from clinic.facts import Facts
 from clinic.observe import observe
+from clinic.observe.variables import derailing
 from clinic.report import show
 from tests.real.conftest import Ward
 from tests.real.creators import VENV, bases
@@ -48,6 +49,18 @@ HARMFUL = {
     "PIP_USER": "true",
     "PIP_DRY_RUN": "1",
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "systems"),
+    [("PYTHONPLATLIBDIR", {"linux", "darwin"}), ("__PYVENV_LAUNCHER__", {"win32", "darwin"})],
+)
+def test_what_does_harm_on_some_systems_only(patient: Patient, name: str, systems: set[str]) -> None:
+    facts = observe(patient.venv)
+    assert facts.tree
+    for system in ("linux", "darwin", "win32"):
+        told = derailing(patient.venv, facts.tree, facts.search.base, {name: "/srv/gone"}, system)
+        assert [each.name for each in told] == ([name] if system in systems else [])
 
 
 @pytest.mark.parametrize("name", HARMFUL)

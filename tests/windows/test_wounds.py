@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.real.patients import fingerprint
 from tests.real.visits import without_cfg
 from tests.real.wounding import Wound
+from tests.windows.machine import OTHER
 from tests.windows.patients import CREATORS, Ward, codes, found
 from tests.windows.wounds_of_windows import BEYOND_CFG, DEALT, HARMLESS, LAUNCHER_CODES
 
@@ -67,6 +69,29 @@ def test_a_harmless_variant_is_no_finding(ward: Ward, variant: str) -> None:
     assert (code, seen.severity) == (0, "advice")
     _code, look = ward.hand.command(patient.project, "diagnose")
     assert codes(look["data"]) == []
+
+
+def test_a_base_that_is_on_no_path_is_found(ward: Ward) -> None:
+    """Neither snapshot nor registry knows it: the launcher's version, and the folder where its installer puts it."""
+    wine = ward.machine.wine
+    project, base = ward.folder / "of the other minor", wine.inside(wine.disk / OTHER.folder)
+    project.mkdir(parents=True)
+    done = wine.run(f"{base}\\python.exe", "-m", "venv", "--without-pip", wine.inside(project / "env"))
+    assert done.code == 0, done
+    settings = {"environment": {"path": "env", "imports": [], "requirements": "none.txt"}}
+    (project / "invoke.yaml").write_text(json.dumps({"clinic": settings}), encoding="utf-8")
+    before = (project / "env" / "pyvenv.cfg").read_text(encoding="utf-8")
+    (project / "env" / "pyvenv.cfg").unlink()
+
+    code, cure = ward.hand.command(project / "invoke.yaml", "fix-cfg")
+    assert (code, cure["outcome"], codes(cure["data"]["after"])) == (0, "cured", []), cure
+    after = (project / "env" / "pyvenv.cfg").read_text(encoding="utf-8")
+    kept = ("home", "include-system-site-packages", "version", "executable")
+    assert after.splitlines() == [line for line in before.splitlines() if line.startswith(kept)]
+    said = ward.hand.run(
+        wine.inside(project / "env" / "Scripts" / "python.exe"), "-c", "import sys; print(sys.base_prefix)"
+    )
+    assert said.out.strip() == base
 
 
 def test_an_environment_that_would_start_itself_for_ever_is_not_run(ward: Ward) -> None:

@@ -6,6 +6,7 @@ whatever is not a plain pin (an option, a URL) is reported as such by `unpinned`
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,10 +38,19 @@ def canonical(name: str) -> str:
 def read(path: Path) -> tuple[Pin, ...]:
     """Every pin of a lock, markers not yet judged; nothing where the file can't be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return tuple(_pins(_text(path)))
+    except OSError:
         return ()
-    return tuple(_pins(text))
+
+
+def _text(path: Path) -> str:
+    """As pip and uv read it: `pip freeze > requirements.txt` of Windows PowerShell writes UTF-16 with a mark.
+
+    Names and versions are ASCII; what can't be decoded is in a comment.
+    """
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
 def _logical_lines(text: str) -> Iterator[str]:
@@ -60,10 +70,9 @@ def _pins(text: str) -> Iterator[Pin]:
 
 def unpinned(path: Path) -> tuple[str, ...]:
     """Lines of a requirements file that are no pin with a hash: what a rebuild from it could not verify."""
-    text = path.read_text(encoding="utf-8-sig")
     return tuple(
         line
-        for line in _logical_lines(text)
+        for line in _logical_lines(_text(path))
         if not (_HASH.search(line) and _PIN.match(_HASH.sub("", line).strip()))
         and not line.startswith(
             ("--index-url", "--extra-index-url", "--find-links", "--only-binary", "--no-binary", "-i ")

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clinic import proc
-from clinic.anatomy.layout import here
 from clinic.anatomy.lock import canonical
 from clinic.anatomy.there import is_file, is_folder, names_in
 from clinic.facts import Escape, Interpreter, Known, Self, Silence, Stray, Tree
@@ -62,35 +61,43 @@ def _is_site(entry: str) -> bool:
     return os.path.basename(entry) in {"site-packages", "dist-packages"}  # noqa: PTH119 - a text
 
 
-def site_folders(base: Interpreter) -> Iterator[Path]:
+def site_folders(
+    base: Interpreter, system: str = sys.platform, environ: Mapping[str, str] = os.environ
+) -> Iterator[Path]:
     """Where installers put packages for a base interpreter: its own folders, Debian's, and the person's.
 
     `sysconfig` of CPython 3.8 to 3.14; `dist-packages` are Debian's names for them.
     """
     prefix, minor = base.base_prefix, f"{base.flavour.major}.{base.flavour.minor}"
-    if here() == "windows":
+    if system == "win32":
         yield prefix / "Lib" / "site-packages"
     else:
         yield prefix / "lib" / f"python{base.flavour}" / "site-packages"
         yield prefix / "lib64" / f"python{base.flavour}" / "site-packages"
         yield prefix / "local" / "lib" / f"python{minor}" / "dist-packages"
         yield prefix / "lib" / "python3" / "dist-packages"
-    yield _of_person(base)
+    yield user_site(base, system, environ)
 
 
-def _of_person(base: Interpreter) -> Path:
-    own = os.environ.get("PYTHONUSERBASE")
+def user_site(base: Interpreter, system: str, environ: Mapping[str, str]) -> Path:
+    """The person's own site-packages, as `_getuserbase` and `_get_path` of Lib/site.py (3.13) have it."""
+    own = environ.get("PYTHONUSERBASE")
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     minor = f"{base.flavour.major}.{base.flavour.minor}"
-    if here() == "windows":
-        root = Path(own) if own else Path(os.environ.get("APPDATA", "~")).expanduser() / "Python"
-        return root / f"Python{minor.replace('.', '')}" / "site-packages"
-    if sys.platform == "darwin" and not own and "Python.framework" in base.base_prefix.parts:
-        return _home() / "Library" / "Python" / minor / "lib" / "python" / "site-packages"
-    return (Path(own) if own else _home() / ".local") / "lib" / f"python{base.flavour}" / "site-packages"
+    if system == "win32":
+        root = Path(own or Path(environ.get("APPDATA") or home) / "Python")
+        # sys.winver of a build for 32 bits ends so too (PCbuild/python.props).
+        winver = f"{base.flavour}-32" if base.machine.endswith("-32") else f"{base.flavour}"
+        return root / f"Python{winver.replace('.', '')}" / "site-packages"
+    framework = next((part for part in base.base_prefix.parts if part in _FRAMEWORKS), None)
+    if system == "darwin" and framework:
+        root = Path(own or home / "Library" / framework.removesuffix(".framework") / minor)
+        return root / "lib" / "python" / "site-packages"
+    return Path(own or home / ".local") / "lib" / f"python{base.flavour}" / "site-packages"
 
 
-def _home() -> Path:
-    return Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+_FRAMEWORKS = frozenset({"Python.framework", "PythonT.framework"})
+"""Of python.org's builds for macOS; the second is free-threaded."""
 
 
 def _strays(folders: Sequence[Path], locked: Mapping[str, str], windows: Sequence[Window]) -> Iterator[Stray]:

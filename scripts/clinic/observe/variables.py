@@ -14,9 +14,11 @@ from clinic.facts import Interpreter, Tree, Variable
 _OFF = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 
-def derailing(venv: Path, tree: Tree, base: Interpreter | None, environ: Mapping[str, str]) -> tuple[Variable, ...]:
+def derailing(
+    venv: Path, tree: Tree, base: Interpreter | None, environ: Mapping[str, str], system: str = sys.platform
+) -> tuple[Variable, ...]:
     """Those of `environ` that change what is typed for this environment, each with what it does."""
-    found = _Found(venv, tree, base)
+    found = _Found(venv, tree, base, system)
     told = ((name, environ[name], harm) for name, harm in found.harms.items() if environ.get(name))
     return tuple(Variable(name, value, what) for name, value, harm in told if (what := harm(value)))
 
@@ -24,8 +26,8 @@ def derailing(venv: Path, tree: Tree, base: Interpreter | None, environ: Mapping
 class _Found:
     """What each variable does to one environment; nothing where it does no harm."""
 
-    def __init__(self, venv: Path, tree: Tree, base: Interpreter | None) -> None:
-        self.venv, self.tree, self.base = venv, tree, base
+    def __init__(self, venv: Path, tree: Tree, base: Interpreter | None, system: str) -> None:
+        self.venv, self.tree, self.base, self.system = venv, tree, base, system
         self.harms: Mapping[str, Callable[[str], str]] = {
             "PYTHONHOME": self._home,
             "PYTHONPATH": self._path,
@@ -71,13 +73,13 @@ class _Found:
             yield f"{taken[0]} is imported from {entry}"
 
     def _library(self, value: str) -> str:
-        if os.name == "nt" or self.base is None:
+        if self.system == "win32" or self.base is None:
             return ""
         place = self.base.prefix / value / f"python{self.base.flavour}"
         return "" if is_folder(place) else f"python looks for its extension modules in {place}"
 
     def _launcher(self, _value: str) -> str:
-        return "a python that is started takes itself for that one" if sys.platform in {"win32", "darwin"} else ""
+        return "a python that is started takes itself for that one" if self.system in {"win32", "darwin"} else ""
 
     def _active(self, value: str) -> str:
         # Whoever has activated our tools is at home in them, and types invoke and nox.
