@@ -24,7 +24,7 @@ from clinic import fs
 from clinic.service import logs, process, wrapping
 
 CAP = 4000
-LINES = 400
+LINES = 300
 
 # A service that writes by every way there is; its child writes when it is asked to, and says when it has.
 SERVICE = f"""
@@ -64,7 +64,7 @@ def rotation(folder: Path, program: str, streams: str) -> dict[str, object]:
         options = {"creationflags": 0x8}  # DETACHED_PROCESS
     asked = subprocess.run([program, "-c", "import sys; sys.exit(sys.stdout is None)"], **options, check=False)
     with subprocess.Popen(argv, env=env, **options) as started:
-        code = started.wait(50)
+        code = started.wait(200)
     os.close(descriptor)
     parts = list(folder.glob("größe.log*"))
     texts = [part.read_text(encoding="utf-8") for part in parts]

@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from tests.windows import file_trials
-from tests.windows.hands import Hand
+from tests.windows.machine import Machine
 
 Trial = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def trial(hand: Hand, worker_id: str) -> Iterator[Trial]:
+def trial(machine: Machine, worker_id: str) -> Iterator[Trial]:
     """Tries something there, in an empty folder."""
-    machine = hand.machine
     folder = machine.wine.disk / f"dateien größe {worker_id}"
     folder.mkdir()
     shutil.copyfile(file_trials.__file__, folder.with_suffix(".py"))
 
     def run(name: str, *words: str) -> dict[str, Any]:
         paths = [machine.wine.inside(path) for path in (folder.with_suffix(".py"), machine.suite / "scripts", folder)]
-        said = hand.run(machine.tools, "-X", "utf8", paths[0], paths[1], name, paths[2], *words, limit=120)
+        words = ("-X", "utf8", paths[0], paths[1], name, paths[2], *words)
+        said = machine.wine.run(machine.tools, *words, limit=240)
         assert said.code == 0, said
         return dict(json.loads(said.out))
 
@@ -37,10 +37,10 @@ def trial(hand: Hand, worker_id: str) -> Iterator[Trial]:
 @pytest.mark.parametrize(
     ("program", "streams"), [("python.exe", "log"), ("pythonw.exe", "log"), ("pythonw.exe", "none")]
 )
-def test_rotation_loses_no_line(hand: Hand, trial: Trial, program: str, streams: str) -> None:
+def test_rotation_loses_no_line(machine: Machine, trial: Trial, program: str, streams: str) -> None:
     """Of the environment's programs, which start the base's with the handles that they were given."""
-    path = Path(hand.machine.suite, ".tools", "Scripts", program)
-    came = trial("rotation", hand.machine.wine.inside(path), streams)
+    path = Path(machine.suite, ".tools", "Scripts", program)
+    came = trial("rotation", machine.wine.inside(path), streams)
     assert (came["code"], came["streams"], came["nuls"], came["wrong"]) == (0, streams, 0, {})
     assert came["parts"] > 3
     assert came["largest"] <= file_trials.CAP
