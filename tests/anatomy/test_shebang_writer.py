@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.anatomy.shebang import interpreter_named, obstacle
+from clinic.anatomy.shebang import interpreter_beside, interpreter_named, obstacle
 from clinic.anatomy.shebang_writer import restarted
 
 PIP = "#!/bin/sh\n'''exec' \"{0}\" \"$0\" \"$@\"\n' '''\n"
@@ -45,6 +46,53 @@ def test_what_pip_and_uv_write_is_what_comes_out() -> None:
         plain = len(path) < 100 and " " not in path
         pip = f"#!{path}\n" if plain else PIP.format(path)
         assert restarted(f"#!/x/bin/python\n{BODY}".encode(), path) == (pip + BODY).encode()
+
+
+def uv_launcher(python: str, *, optional: int = 0x20B, name: str = "UV_PYTHON_PATH") -> bytes:
+    """A launcher as uv makes it, less its code: the table of resources has a section of its own."""
+    path, script, base, address = python.encode(), b"PK\x03\x04 and so on", 0x400, 0x11000
+    text = struct.pack("<H", len(name)) + name.encode("utf-16-le")
+    manifest, raw, languages, entries = 0x20, 0x30, 0x50, 0x80
+    table = bytearray(0xB0 + len(text))
+    struct.pack_into("<12xHHIIII", table, 0, 0, 2, 24, 1 << 31 | manifest, 10, 1 << 31 | raw)
+    struct.pack_into("<12xHHII", table, raw, 1, 0, 1 << 31 | 0xB0, 1 << 31 | languages)
+    struct.pack_into("<12xHHII", table, languages, 0, 1, 1033, entries)
+    struct.pack_into("<IIII", table, entries, address + len(table) + len(text), len(path), 1200, 0)
+    table[0xB0:] = text
+    head = bytearray(base)
+    head[:2] = b"MZ"
+    struct.pack_into("<I", head, 0x3C, 0x80)
+    directories = 112 if optional == 0x20B else 96
+    struct.pack_into("<4sHH12xH", head, 0x80, b"PE", 0, 2, directories + 128)
+    struct.pack_into("<H", head, 0x98, optional)
+    struct.pack_into("<II", head, 0x98 + directories + 16, address, 1)
+    sections = 0x98 + directories + 128
+    struct.pack_into("<8s4xI4xI", head, sections, b".text", 0x1000, 0x200)
+    struct.pack_into("<8s4xI4xI", head, sections + 40, b".pedata", address, base)
+    return bytes(head + table + text + path + script)
+
+
+@pytest.mark.parametrize("optional", [0x20B, 0x10B])
+def test_a_launcher_of_uv(optional: int) -> None:
+    """It starts the python beside it then, wherever it is moved to; all else stays where it is."""
+    old = "C:\\old é\\Scripts\\python.exe"
+    made = uv_launcher(old, optional=optional)
+    assert interpreter_named(made) == old
+    new = restarted(made, "D:\\new place\\Scripts\\python.exe")
+    assert new is not None
+    assert interpreter_named(new) == ""
+    assert interpreter_beside(new, Path("/env/Scripts")) == os.path.normpath("/env/Scripts/python.exe")
+    assert (len(new), new[-14:], new[:0x400]) == (len(made), made[-14:], made[:0x400])
+    assert restarted(new, "D:\\new\\Scripts\\pythonw.exe") is None, "there is no room for a longer name"
+    assert restarted(new, "D:\\new\\Scripts\\python.exe") == new
+
+
+@pytest.mark.parametrize("cut", [3, 0x3D, 0x90, 0x120, 0x401, 0x420, 0x470])
+def test_what_is_no_whole_launcher_names_nothing(cut: int) -> None:
+    made = uv_launcher("C:\\old\\Scripts\\python.exe")
+    mark = "UV_PYTHON_PATH".encode("utf-16-le")
+    assert interpreter_named(made[:cut] + mark) == interpreter_beside(made[:cut] + mark, Path("/x")) == ""
+    assert interpreter_named(uv_launcher("C:\\x\\python.exe", name="UV_OTHER_PATH_") + mark) == ""
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,21 @@ def test_commands_for_another_python(tmp_path: Path, first: str, expected: str) 
     assert stopgap.runnable((first, "-m", "x"), tmp_path) == (expected, "-m", "x")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"#!/old/bin/python\n", "{python}"),
+        (b'MZ\0stub#!"C:\\old\\python.exe"\r\nPK\x03\x04', "{python}"),
+        (b"MZ\0 a program of its own", "{venv}/Scripts/serve.exe"),
+        (b"#!/bin/sh\n", "{venv}/Scripts/serve.exe"),
+    ],
+)
+def test_scripts_for_another_python(tmp_path: Path, content: bytes, expected: str) -> None:
+    (tmp_path / "Scripts").mkdir()
+    (tmp_path / "Scripts" / "serve.exe").write_bytes(content)
+    assert stopgap.runnable(("{venv}/Scripts/serve.exe", "x"), tmp_path)[0] == expected
+
+
 def test_neither_the_bases_packages_nor_the_users_are_seen(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     home = project.root / "home"
     monkeypatch.setenv("HOME", str(home))

@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+from clinic.anatomy import uv_launcher
 from clinic.place_facts import Obstacle
 
 HEAD = 2048
@@ -54,7 +55,7 @@ def _is_python(path: str) -> bool:
 
 
 LAUNCHER = re.compile(rb"#!(?P<line>[^\n\0]*)(?=\n\s*PK\x03\x04)")
-"""Between the stub and the zip of a distlib launcher lies its shebang; uv's hold theirs in a resource, not read here.
+"""Between the stub and the zip of a distlib launcher lies its shebang.
 
 Offsets in the zip count from its own start, and readers find that from its end, so a shebang of another length does no
 harm.
@@ -62,8 +63,21 @@ harm.
 
 
 def _in_launcher(data: bytes) -> str:
-    found = LAUNCHER.search(data)
-    return _of_line(_text(found["line"]).strip().removeprefix('"')) if found else ""
+    if found := LAUNCHER.search(data):
+        return _of_line(_text(found["line"]).strip().removeprefix('"'))
+    named = uv_launcher.python_of(data) or ""
+    return named if _is_python(named) else ""
+
+
+def is_launcher(data: bytes) -> bool:
+    """Whether this is a program of Windows that starts a python with the script which it carries in a zip file."""
+    return data.startswith(b"MZ") and bool(LAUNCHER.search(data) or uv_launcher.python_of(data))
+
+
+def interpreter_beside(data: bytes, folder: Path) -> str:
+    """The interpreter that one of uv's launchers starts by a path relative to its folder; empty for all others."""
+    named = uv_launcher.python_of(data)
+    return os.path.normpath(folder / named) if named else ""
 
 
 def _text(raw: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from clinic.anatomy import uv_launcher
 from clinic.anatomy.shebang import LAUNCHER
 
 SAFE_LENGTH = 127
@@ -21,7 +22,10 @@ _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
 
 
 def restarted(data: bytes, interpreter: str) -> bytes | None:
-    """The script, starting with that interpreter; None where that can't be written without breaking it."""
+    """The script, starting with that interpreter; None where that can't be written without breaking it.
+
+    The interpreter lies in the script's own folder, which is how uv's launchers find it wherever they are moved to.
+    """
     path = interpreter.encode("utf-8", "surrogateescape")
     if data.startswith(b"MZ"):
         return _launcher(data, path)
@@ -64,10 +68,12 @@ def _quoted(path: bytes) -> bytes:
 
 
 def _launcher(data: bytes, path: bytes) -> bytes | None:
-    r"""distlib's: `#!`, the path (in quotes where it has blanks), options, and a zip behind the end of the line."""
+    """uv's, or distlib's: `#!`, the path (in quotes where it has blanks), options, and a zip behind the line's end."""
     found = LAUNCHER.search(data)
-    told = re.match(rb'"[^"]*"|.*?[/\\](?:python|pypy)[^/\\\s"]*', found["line"]) if found else None
-    if found is None or told is None:
+    if found is None:
+        return uv_launcher.beside(data, re.split(rb"[/\\]", path)[-1])
+    told = re.match(rb'"[^"]*"|.*?[/\\](?:python|pypy)[^/\\\s"]*', found["line"])
+    if told is None:
         return None
     word = b'"' + path + b'"' if b" " in path else path
     return data[: found.start("line")] + word + found["line"][told.end() :] + data[found.end() :]

@@ -32,7 +32,7 @@ def unproved(after: Facts, scripts: Sequence[Path], folder: Path) -> str:
     if not after.me.is_itself:
         return f"its python says that its prefix is {after.me.interpreter.prefix}"
     for path in scripts:
-        named = interpreter_of(path)
+        named = interpreter_of(path) or shebang.interpreter_beside(path.read_bytes(), path.parent)
         if not shebang.is_of(named, after.tree.scripts) or not os.path.exists(named):  # noqa: PTH110 - never raises
             return f"{path} would start with {named or 'no python'}"
     return _not_started(after.venv, scripts, folder)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinic import fs, proc
-from clinic.anatomy import layout
+from clinic.anatomy import distinfo, layout, shebang
 from clinic.errors import FailedError
+from clinic.observe.scripts import LAUNCHER_LIMIT
 from clinic.service import identity, memory, pidfile
 from clinic.settings import Settings
 
@@ -88,7 +89,7 @@ def runnable(command: Sequence[str], venv: Path) -> tuple[str, ...]:
     """The service's command for another python: what it takes from the sick environment's scripts is handed to it.
 
     `{venv}/bin/uvicorn` begins with a line that names the environment's own python; as an argument of another
-    python that line is a comment.
+    python that line is a comment. A launcher of Windows ends with a zip file, which a python runs as well.
     """
     first, *rest = command
     if "{venv}" not in first:
@@ -97,9 +98,8 @@ def runnable(command: Sequence[str], venv: Path) -> tuple[str, ...]:
     if layout.is_interpreter_name(program.name):
         return ("{python}", *rest)
     with suppress(OSError):
-        with program.open("rb") as stream:
-            start = stream.read(512)
-        if start.startswith(b"#!") and b"python" in start:
+        data = distinfo.beginning(program, LAUNCHER_LIMIT)
+        if (data.startswith(b"#!") and b"python" in data[:512]) or shebang.is_launcher(data):
             return ("{python}", *command)
     return tuple(command)
 
