@@ -84,7 +84,8 @@ def test_a_base_that_is_on_no_path_is_found(ward: Ward) -> None:
     (project / "env" / "pyvenv.cfg").unlink()
 
     code, cure = ward.hand.command(project / "invoke.yaml", "fix-cfg")
-    assert (code, cure["outcome"], codes(cure["data"]["after"])) == (0, "cured", []), cure
+    assert (code, cure["outcome"]) == (0, "cured"), cure
+    assert codes(cure["data"]["after"]) == []
     after = (project / "env" / "pyvenv.cfg").read_text(encoding="utf-8")
     kept = ("home", "include-system-site-packages", "version", "executable")
     assert after.splitlines() == [line for line in before.splitlines() if line.startswith(kept)]
