@@ -177,7 +177,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: OSE
 CHANGES: dict[str, tuple[Callable[[Path], object], object, str]] = {
     "write": (lambda folder: fs.write_atomically(folder / "f", b"new"), Path, "replace"),
     "move": (lambda folder: fs.move(folder / "d", folder / "e"), Path, "rename"),
-    "unlink": (lambda folder: fs.remove(folder / "f"), Path, "unlink"),
+    "unlink": (lambda folder: fs.remove(folder / "f"), os, "unlink"),
     "remove a file in a folder": (lambda folder: fs.remove(folder / "d"), os, "unlink"),
     "remove a folder": (lambda folder: fs.remove(folder / "d"), os, "rmdir"),
 }
@@ -261,3 +261,18 @@ def test_a_folder_that_may_not_be_read_is_removed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "open", open_it)
     fs.remove(tmp_path / "d")
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_what_cannot_be_removed_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a link, or the same file as one elsewhere."""
+    kept, folder = tmp_path / "kept", tmp_path / "folder"
+    kept.touch(0o640)
+    folder.mkdir()
+    (folder / "hard").hardlink_to(kept)
+    (folder / "soft").symlink_to(kept)
+    refuse(monkeypatch, os, "unlink", PermissionError(errno.EACCES, "the folder is read-only"), 10**6)
+    for path in (folder / "hard", folder / "soft", folder):
+        with pytest.raises(PermissionError):
+            fs.remove(path)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o640

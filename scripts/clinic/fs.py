@@ -111,6 +111,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durabl
                 stream.flush()
                 os.fsync(stream.fileno())
         staged.chmod(mode if mode is not None else mode_for(path))
+        if os.name == "nt" and exists(path):
+            path.chmod(stat.S_IWRITE)  # Windows does not replace a read-only file
         retrying(lambda: staged.replace(path))
     except BaseException:
         remove(staged)
@@ -205,7 +207,11 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         _rmtree(path)
     elif exists(path):  # a read-only file system refuses to remove even what is not there
-        retrying(lambda: path.unlink(missing_ok=True))
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                path.unlink()
+            except OSError as error:
+                _insist(os.unlink, str(path), error)
 
 
 def _rmtree(folder: Path) -> None:
@@ -215,13 +221,15 @@ def _rmtree(folder: Path) -> None:
         shutil.rmtree(folder, onerror=_insist)
 
 
-def _insist(function: Callable[[str], object], name: str, _error: object) -> None:
-    """Make an entry of a folder writable, and delete what could not be deleted.
+def _insist(function: Callable[[str], object], name: str, _error: object, *, windows: bool = os.name == "nt") -> None:
+    """Delete an entry that could not be deleted: make it writable, and wait while another program has it open.
 
-    Windows deletes neither read-only files nor, for the moment, what another program has open. Elsewhere a folder that
-    may not be read could not be listed.
+    Windows does not delete read-only files. Elsewhere that is up to the folder, and a file may be another's as well
+    (hard links of an installer's cache), or a link; but a folder that may not be read could not be listed.
     """
-    Path(name).chmod(stat.S_IRWXU)
+    path = Path(name)
+    if not path.is_symlink() and (windows or path.is_dir()):
+        path.chmod(stat.S_IRWXU)
     if function in {os.unlink, os.rmdir}:
         retrying(lambda: function(name))
     else:

@@ -158,7 +158,7 @@ def _let_go(handle: int, done: threading.Event) -> None:
 
 
 def ours(folder: Path) -> dict[str, object]:
-    """Rename and delete what we ourselves have open."""
+    """Rename and delete what we ourselves have open, and what is read-only."""
     fs._RETRY_FOR = 0.0
     log = folder / "log"
     log.write_bytes(b"text")
@@ -169,7 +169,12 @@ def ours(folder: Path) -> dict[str, object]:
         second.write(b" more")
         read = first.read().decode()
         fs.remove(folder / "log.1")
-    return {"read": read, "left": sorted(path.name for path in folder.iterdir())}
+    log.write_bytes(b"old")
+    log.chmod(0o444)  # which Windows refuses to replace and to delete
+    fs.write_atomically(log, b"new")
+    mode = log.stat().st_mode & 0o777
+    fs.remove(log)
+    return {"read": read, "mode": mode, "left": sorted(path.name for path in folder.iterdir())}
 
 
 if __name__ == "__main__":

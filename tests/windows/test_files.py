@@ -58,5 +58,5 @@ def test_what_a_foreign_program_holds_is_waited_for(trial: Trial) -> None:
     assert came["left"] == []
 
 
-def test_what_we_have_open_can_be_renamed_and_deleted(trial: Trial) -> None:
-    assert trial("ours") == {"read": "text more", "left": []}
+def test_what_we_have_open_can_be_renamed_and_deleted_and_what_is_read_only_replaced(trial: Trial) -> None:
+    assert trial("ours") == {"read": "text more", "mode": 0o444, "left": []}
