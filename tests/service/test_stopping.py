@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +69,14 @@ def test_a_forced_stop_walks_the_process_table_twice(
     assert stopping.end(who, 0.1) == stopping.Ended(forced=True)
     assert walks.call_count == 2
     assert not identity.alive(kin)
+
+
+def test_the_commands_that_are_named_work() -> None:
+    assert stopping.force_command(7, windows=True) == "taskkill /F /PID 7", "without /F it closes windows only"
+    assert stopping.force_command(7, windows=False) == "kill -9 7"
+    assert stopping.look_command(7, windows=True) == 'tasklist /V /FI "PID eq 7"'
+    shown = subprocess.run(shlex.split(stopping.look_command(os.getpid())), capture_output=True, text=True, check=True)
+    assert "pytest" in shown.stdout
 
 
 def test_it_is_asked_first(sleeper: Sleeper, tmp_path: Path) -> None:
