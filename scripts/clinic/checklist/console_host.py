@@ -36,7 +36,7 @@ _PSEUDO_CONSOLE = 0x20016  # PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE
 _EXTENDED_STARTUP = 0x80000  # EXTENDED_STARTUPINFO_PRESENT
 _USE_STREAMS = 0x100  # STARTF_USESTDHANDLES
 _SIZE = 25 << 16 | 80  # rows and columns
-_GREETING = "a console of its own"
+_GREETING = "attached-to-the-pseudo-console"
 _PATIENCE = 10.0  # seconds for the greeting to arrive, and for the close to be obeyed
 
 
