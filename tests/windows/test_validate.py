@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,10 @@ def test_every_id_is_tried_and_passes(project: Project) -> None:
     assert list(seen) == list(TITLES)
     assert {name: told for name, told in seen.items() if told[0] != "pass"} == {}
     assert (code, told["outcome"]) == (0, "healthy")
+    # Its parent is the environment's launcher, and known.
+    assert re.match(
+        r"process \d+: parent [1-9]\d*; on the launcher's console are \d processes$", seen["native.detached"][1]
+    )
     assert shadows(project) == []
 
 

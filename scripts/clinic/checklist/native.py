@@ -60,13 +60,13 @@ def survives_editor(twin: Shadow) -> Told:
 
 def detached(twin: Shadow) -> Told:
     """`native.detached`: nothing of the launcher's - parent, session, terminal, console - is the server's as well."""
-    from clinic.service.table import look
+    from clinic.service.table import near
 
     with stage.terminal(twin.folder, twin.words("start", "--json")) as window:
         if objection := _started(twin, window):
             return "fail", objection
         pid = _status(twin).pid
-        row = look(pid) if pid else None
+        row = next((row for row in near([pid]) if row.identity.pid == pid), None) if pid else None
         if row is None:
             return "fail", "no process is known to be the server"
         facts, ties = window.ties(row)

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from clinic import proc
 from clinic.checklist import UnavailableError
 from clinic.service import identity, process, stopping
-from clinic.service.table import Identity, Row, everyone
+from clinic.service.table import Identity, Row, near
 
 EDITOR = 2
 """Processes above an editor's terminal: its window, and the host of its terminals."""
@@ -100,7 +100,7 @@ class Terminal(ABC):
 
     def company(self) -> set[Identity]:
         """Return all below the terminal's host, and all in the sessions that they lead; itself included."""
-        rows = everyone()
+        rows = near([self.child.identity.pid])
         kin = {self.child.identity, *stopping.family(rows, self.child.identity)}
         led = {row.session for row in rows if row.identity in kin} & {each.pid for each in kin}
         return kin | {row.identity for row in rows if row.session in led}
