@@ -6,13 +6,15 @@ import json
 import shutil
 from ast import literal_eval
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from clinic.anatomy import record
+from clinic.anatomy.shebang import interpreter_named
 from tests.conftest import ROOT
 from tests.real.conftest import restore
 from tests.real.patients import fingerprint
@@ -21,6 +23,7 @@ from tests.windows.hands import Hand
 from tests.windows.machine import copy_suite
 from tests.windows.patients import codes
 
+pytestmark = pytest.mark.timeout(900)
 ENVIRONMENT = "ai/.venv313"
 LIMIT = 280
 """Seconds for a command: a rebuild takes ten on an idle machine."""
@@ -42,7 +45,6 @@ class Bridge:
     hand: Hand
     root: Path
     port: int
-    onboarded: dict[str, Any] = field(default_factory=dict)
 
     @property
     def venv(self) -> Path:
@@ -58,6 +60,11 @@ class Bridge:
     def settings(self) -> Path:
         """The settings file."""
         return self.root / "invoke.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """The lock."""
+        return self.root / "requirements" / "bridge.txt"
 
     def inside(self, path: Path) -> str:
         """How Windows spells a path."""
@@ -106,23 +113,21 @@ class Bridge:
 
 @pytest.fixture(scope="session")
 def made(hand: Hand, worker_id: str) -> Bridge:
-    """Onboarded once, from nothing; what there is then is kept beside it."""
+    """Built once, from the lock; what there is then is kept beside it."""
     if not hand.machine.wine.installation.runs_all:
         pytest.skip("this wine does not run uv and pydantic (tests/windows/README.md)")
     root = hand.machine.wine.disk / f"año {worker_id}" / "AIOS 2"
     root.mkdir(parents=True)
     bridge = Bridge(hand, root, free_port())
     bridge.furnish()
-    bridge.onboarded = bridge.done("onboard")
-    bridge.onboarded["served"] = bridge.status()
-    bridge.done("stop")
+    assert bridge.done("rebuild")["data"]["installer"] == "uv"
     shutil.copytree(bridge.venv, root / "kept")
     return bridge
 
 
 @pytest.fixture
 def bridge(made: Bridge) -> Iterator[Bridge]:
-    """The project as it was after onboarding, with no server and no history."""
+    """The project with a healthy environment, no server and no history."""
     restore(made.root / "kept", made.venv)
     yield made
     made.command("stop")
@@ -130,9 +135,11 @@ def bridge(made: Bridge) -> Iterator[Bridge]:
 
 
 def test_onboard_from_nothing(bridge: Bridge) -> None:
-    told = bridge.onboarded
-    assert (told["outcome"], told["exit_code"]) == ("healthy", 0), told
-    assert told["served"]["environment"]["prefix"] == bridge.inside(bridge.venv)
+    """It ends with the whole checklist, which takes a minute on an idle machine."""
+    shutil.rmtree(bridge.venv)
+    code, told = bridge.hand.command(bridge.settings, "onboard", limit=840)
+    assert (code, told["outcome"]) == (0, "healthy"), told
+    assert bridge.status()["environment"]["prefix"] == bridge.inside(bridge.venv)
     bridge.whole()
 
 
@@ -170,43 +177,55 @@ def test_five_rebuilds_while_the_server_runs(bridge: Bridge) -> None:
 
 
 def test_pips_way_of_installing(bridge: Bridge) -> None:
-    """Its launchers name the interpreter by its path: a copy of such an environment starts from where it lies."""
     assert bridge.without_uv("rebuild")["data"]["installer"] == "pip"
     bridge.whole()
     launcher = (bridge.venv / "Scripts" / "uvicorn.exe").read_bytes()
-    assert b"#!" + f'"{bridge.inside(bridge.venv / "Scripts" / "python.exe")}"'.encode() in launcher
+    assert interpreter_named(launcher) == bridge.inside(bridge.venv / "Scripts" / "python.exe")
+    a_copy_is_healed_as_itself(bridge)
 
-    copy = bridge.root / "kopie" / "ümwelt 100%"
+
+def test_a_copy_of_what_uv_has_installed(bridge: Bridge) -> None:
+    """Of an environment that is not relocatable, uv's launchers name the interpreter by its path, in a resource."""
+    python, lock = bridge.inside(bridge.venv / "Scripts" / "python.exe"), bridge.inside(bridge.lock)
+    words = ("--python", python, "--reinstall", "--link-mode", "copy", "--require-hashes", "-r", lock)
+    said = bridge.hand.run(bridge.hand.machine.tools, "-m", "uv", "pip", "install", *words)
+    assert said.code == 0, said
+    assert interpreter_named((bridge.venv / "Scripts" / "uvicorn.exe").read_bytes()) == python
+    a_copy_is_healed_as_itself(bridge)
+
+
+def a_copy_is_healed_as_itself(bridge: Bridge) -> None:
+    """Its scripts and its activation start the copy, also when the original is gone."""
+    # In ASCII: the cmd.exe of wine reads batch files in its own code page, whatever chcp says.
+    copy = bridge.hand.machine.wine.disk / f"copy {bridge.port}" / "it's 100% (x86)"
+    away = bridge.venv.with_name("away")
     shutil.copytree(bridge.venv, copy)
-    before = fingerprint(bridge.venv)
-    words = ("--venv", bridge.inside(copy))
+    before, words = fingerprint(bridge.venv), ("--venv", bridge.inside(copy))
     code, told = bridge.command("diagnose", *words)
     assert (code, codes(told["data"])) == (1, ["venv-moved"]), told
     told = bridge.done("heal", "--no-rebuild", *words)
     assert told["outcome"] == "cured", told
-    assert (
-        b"#!" + f'"{bridge.inside(copy / "Scripts" / "python.exe")}"'.encode()
-        in (copy / "Scripts" / "uvicorn.exe").read_bytes()
-    )
-    assert activated(bridge, copy) == bridge.inside(copy)
-    said = bridge.hand.run(bridge.inside(copy / "Scripts" / "uvicorn.exe"), "--version")
-    assert said.out.startswith("Running uvicorn"), said
+    assert [each["remedy"] for each in told["data"]["receipts"]] == ["rescript"], told
     assert fingerprint(bridge.venv) == before
-    shutil.rmtree(copy)
+    bridge.venv.rename(away)
+    try:
+        assert activated(bridge, copy) == bridge.inside(copy)
+        said = bridge.hand.run(bridge.inside(copy / "Scripts" / "uvicorn.exe"), "--version")
+        assert said.out.startswith("Running uvicorn"), said
+    finally:
+        away.rename(bridge.venv)
+        shutil.rmtree(copy.parent)
 
 
 def activated(bridge: Bridge, venv: Path) -> str:
     """Which environment cmd.exe's python is of after its activation."""
-    batch = bridge.root / "which.bat"
-    lines = ["@echo off", 'call "%~1\\Scripts\\activate.bat"', f'python -c "{_PLACE}"', ""]
-    batch.write_bytes("\r\n".join(lines).encode())
-    said = bridge.hand.run("cmd", "/d", "/c", bridge.inside(batch), bridge.inside(venv))
+    lines = ["@echo off", "call Scripts\\activate.bat", f'python -c "{_PLACE}"', ""]
+    (venv / "which.bat").write_bytes("\r\n".join(lines).encode())
+    # From that folder: a `%` in an argument is one to cmd.exe.
+    code = "import subprocess, sys; subprocess.run(['cmd', '/d', '/c', 'which.bat'], cwd=sys.argv[1], check=True)"
+    said = bridge.hand.run(bridge.hand.machine.python, "-c", code, bridge.inside(venv))
     assert said.code == 0, said
     return str(literal_eval(said.out.strip().splitlines()[-1]))
-
-
-def test_activation_in_a_batch_file(bridge: Bridge) -> None:
-    assert activated(bridge, bridge.venv) == bridge.inside(bridge.venv)
 
 
 def test_the_nox_session(bridge: Bridge) -> None:
@@ -284,19 +303,28 @@ def test_a_snapshot_brings_the_file_back_word_for_word(bridge: Bridge) -> None:
 
 
 def test_a_project_that_lies_too_deep(bridge: Bridge) -> None:
-    """Refused before anything is built; with long paths enabled it is not."""
+    """The environment itself would fit, the place where it is made would not: that is known before it is built."""
     key = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
-    place = bridge.root / ("tief" * 10) / ("tiefer" * 10) / "env"
+    deepest = max(len(bridge.inside(path)) for path in installed(bridge)) - len(bridge.inside(bridge.venv))
+    missing = 250 - deepest - len(bridge.inside(bridge.root / "x" / "env")) + 1
+    top = bridge.root / ("t" * (missing // 2))
+    place = top / ("t" * (missing - missing // 2 - 1)) / "env"
     shutil.copytree(bridge.venv, place)
-    words = ("rebuild", "--venv", bridge.inside(place), "--requirements", "requirements/bridge.txt", "--yes")
+    words = ("rebuild", "--venv", bridge.inside(place), "--requirements", bridge.inside(bridge.lock), "--yes")
     value = ("reg", "add", key, "/v", "LongPathsEnabled", "/t", "REG_DWORD", "/f", "/d")
     assert bridge.hand.run(*value, "0").code == 0
-    code, told = bridge.command(*words)
-    assert (code, told["errors"][0]["code"]) == (2, "path-too-long"), told
-    assert "Nothing was touched" in told["errors"][0]["message"]
+    code, told = bridge.command(*words, "--dry-run")
+    assert (code, [each["code"] for each in told["errors"]]) == (2, ["path-too-long"]), told
+    assert " is 8 characters longer than Windows takes" in told["errors"][0]["message"], told
     assert bridge.hand.run(*value, "1").code == 0
     assert bridge.command(*words, "--dry-run")[1]["outcome"] == "planned"
-    shutil.rmtree(bridge.root / ("tief" * 10))
+    shutil.rmtree(top)
+
+
+def installed(bridge: Bridge) -> list[Path]:
+    """The files that the RECORDs list."""
+    folders = bridge.site.glob("*.dist-info")
+    return [record.place(bridge.site, row) for folder in folders for row in record.read(folder)]
 
 
 @pytest.mark.nightly
