@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clinic import proc
+from clinic import entry, proc
 from clinic.errors import FailedError
 from clinic.service import identity, jobs
 from clinic.service.table import Identity, look
@@ -126,7 +126,8 @@ def become(argv: Sequence[str], *, windows: bool = os.name == "nt", popen: Popen
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     if not windows:
-        os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
+        with entry.interrupts_held():
+            os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
     with popen(list(argv)) as child:
         code = None
         while code is None:
