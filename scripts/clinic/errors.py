@@ -54,11 +54,15 @@ class BusyError(ClinicError):
 
 _DISK_FULL = ("disk-full", "the disk is full", "free some space, then try again")
 _BROKEN = ("disk-error", "the disk or its connection fails", "look at the disk and at the system's log")
-_DENIED = ("not-permitted", "this user may not", "invoke diagnose")
+_DENIED = ("not-writable", "this user may not do that", "invoke diagnose")
 _FILES = ("too-many-files", "no more files can be opened", "close programs, or raise the limit: ulimit -n 1024")
 _MEMORY = ("no-memory", "there is not enough memory", "close programs, or raise the limit: ulimit -v unlimited")
 _PROCESSES = ("no-processes", "no more processes or threads can be started", "close programs, or raise: ulimit -u 1024")
 _NO_TEMP = ("no-temp-folder", "there is no temporary folder to write to", "set TMPDIR to a folder that can be written")
+_IN_USE = ("file-in-use", "another program has it open", "end the program that has it open, then try again")
+
+OPEN_ELSEWHERE = frozenset({32, 33})
+"""Windows: ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION."""
 
 # Errors that say something of this machine, and nothing of an environment or of the suite.
 _OF_THE_MACHINE: dict[int, tuple[str, str, str]] = {
@@ -75,8 +79,8 @@ _OF_THE_MACHINE: dict[int, tuple[str, str, str]] = {
     errno.ENOMEM: _MEMORY,
     errno.EAGAIN: _PROCESSES,
     errno.ENAMETOOLONG: ("path-too-long", "the path is too long", "use a shorter path"),
-    errno.EBUSY: ("in-use", "something else uses it", "end what uses it, then try again"),
-    errno.ETXTBSY: ("in-use", "a running program uses it", "end what runs from there, then try again"),
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
 }
 _MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
@@ -111,4 +115,6 @@ def _named(error: BaseException) -> tuple[str, str, str] | None:
         return None
     if isinstance(error, FileNotFoundError) and str(error.strerror).startswith("No usable temporary directory"):
         return _NO_TEMP  # tempfile.py's own text, in no other language
+    if getattr(error, "winerror", None) in OPEN_ELSEWHERE:
+        return _IN_USE
     return _OF_THE_MACHINE.get(error.errno or 0)

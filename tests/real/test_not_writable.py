@@ -61,7 +61,7 @@ def _refused(project: Project, patient: Patient, by_hand: str) -> None:
     assert told["data"]["next_actions"][0]["command"].startswith(by_hand)
     assert [action["command"] for action in told["data"]["next_actions"]].count(by_hand) <= 1
     code, told = _told(project, "fix-cfg")
-    assert (code, told["errors"][0]["code"], told["errors"][0]["hint"]) == (1, "not-writable", "invoke diagnose")
+    assert (code, told["errors"][0]["code"], told["errors"][0]["hint"]) == (2, "not-writable", "invoke diagnose")
     assert fingerprint(patient.venv) == before
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clinic import interpreters, proc
+from clinic import headroom, interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
+from clinic.observe.background import begun
 from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
@@ -43,8 +43,10 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
     say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
     `say` is told how many are done. Where there is `later`, its python is not waited for: what waits for its answer and
-    gives the whole is put there, and `me` is None. Never raises for what it finds.
+    gives the whole is put there, and `me` is None. Never raises for what it finds; raises MachineError or OSError where
+    this machine lacks what a look needs.
     """
+    headroom.refuse_without()
     # A glance need not pay for these.
     from clinic.observe import hooks
     from clinic.observe.disk import disk_of
@@ -115,6 +117,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
 
 def glance(venv: Path) -> Facts:
     """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work."""
+    headroom.refuse_without()
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
@@ -131,17 +134,7 @@ def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence
     python = layout.python_in(hunt.venv, hunt.tree.platform)
     if reason := _why_not(hunt, file, cfg, python):
         return lambda: Silence(reason)
-    answers: list[Self | Silence] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(interpreters.ask(python, hunt.venv, imports, run=hunt.run)), daemon=True
-    )
-    asking.start()
-
-    def answer() -> Self | Silence:
-        asking.join()
-        return answers[0] if answers else Silence("could not be asked")
-
-    return answer
+    return begun(lambda: interpreters.ask(python, hunt.venv, imports, run=hunt.run))
 
 
 def _ask_bytecode(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None) -> Callable[[], tuple[Path, ...]]:
