@@ -1,14 +1,13 @@
-"""What every entry point does first: Ctrl+C ends with 130 and no traceback; nothing odd is inherited from the caller."""
+"""What every entry point does first: Ctrl+C is 130 and no traceback; nothing odd is inherited from the caller."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,13 +32,13 @@ _RUNS = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Path]:
+def clone(tmp_path: Path) -> Path:
     """The suite, without tools."""
     for name in ("scripts", "ai", "requirements"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".venv*", "*.log"))
     for name in ("tasks.py", "noxfile.py"):
         shutil.copy(ROOT / name, tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def _interrupted(words: Sequence[str], mark: Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:
@@ -93,7 +92,8 @@ names = [n for n in ("SIGCHLD", "SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP")
 blocked = [signal.Signals(n).name for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())]
 open_ones = [os.fstat(n).st_rdev == os.stat(os.devnull).st_rdev for n in (0, 1, 2)]
 with open(sys.argv[1], "w") as told:
-    print(names, blocked, open_ones, told.fileno() > 2, [s.fileno() for s in (sys.stdin, sys.stdout, sys.stderr)], file=told)
+    streams = [stream.fileno() for stream in (sys.stdin, sys.stdout, sys.stderr)]
+    print(names, blocked, open_ones, told.fileno() > 2, streams, file=told)
 """
 
 

@@ -1,4 +1,4 @@
-"""Full and read-only file systems, really mounted, and a machine without means: told, refused with a reason, nothing lost."""
+"""Full and read-only file systems, really mounted; a machine without means: told, refused, and nothing lost."""
 
 from __future__ import annotations
 

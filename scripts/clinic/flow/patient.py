@@ -99,7 +99,27 @@ class Patient:
 
 
 def patient(settings: Settings, venv: str | Path | None = None) -> Patient:
-    """The environment that a flag names, or the project's own. Raises RefusedError where neither is there to name."""
+    """The environment that a flag names, or the project's own.
+
+    Raises RefusedError where neither is there to name, and where a whole Python lies there.
+    """
+    who = _named(settings, venv)
+    refuse_whole_python(who.venv)
+    return who
+
+
+def refuse_whole_python(folder: Path) -> None:
+    """Raise RefusedError for a base installation or a conda environment: nothing is written into one."""
+    if what := layout.whole_python(folder):
+        place = proc.quoted(folder)
+        raise RefusedError(
+            "whole-python",
+            f"{folder} is {what}: a whole Python, and no virtual environment. Nothing was touched.",
+            f"conda env update --prefix {place}" if "conda" in what else "invoke diagnose --venv PATH",
+        )
+
+
+def _named(settings: Settings, venv: str | Path | None) -> Patient:
     own = layout.locate(settings.root, settings.environment.path)
     if venv is None:
         return Patient(settings, own or settings.root / layout.MANAGED, own=True)
