@@ -103,7 +103,7 @@ def test_what_is_said_of_an_interruption_is_said_by_the_work(capsys: pytest.Capt
         raise KeyboardInterrupt("The server still runs.")
 
     assert door.perform("test", work, as_json=True) == 130
-    assert json.loads(capsys.readouterr().out)["errors"][0]["message"] == "The server still runs."
+    assert json.loads(capsys.readouterr().out)["errors"][0]["message"] == "Interrupted. The server still runs."
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -81,8 +81,8 @@ def _guarded(command: str, work: Callable[[], Result]) -> Result:
     except ClinicError as error:
         return Result(command, error.outcome, error.exit_code, errors=(error,))
     except KeyboardInterrupt as interrupt:
-        # Who interrupted its own work says what is true now; others changed nothing that could be said.
-        stopped = ClinicError("interrupted", str(interrupt) or "Interrupted.", f"invoke {command}")
+        # The work that was interrupted says what is true now (`flow.interruption`).
+        stopped = ClinicError("interrupted", f"Interrupted. {interrupt}".strip(), f"invoke {command}")
         return Result(command, "failed", 130, errors=(stopped,))
     except Exception as error:  # noqa: BLE001 - the last door: a bug becomes a report, not a traceback
         told = _not_our_fault(error)

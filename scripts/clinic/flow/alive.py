@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
+from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, judge, patient
 from clinic.flow.serve import refuse_another_environment
 from clinic.model import Finding, Result
@@ -62,7 +63,9 @@ def keep_alive(
     for note in stopgap.nag(settings):
         herald.event("stopgap", note)
     try:
-        return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald, supervised=supervised))
+        with server_told(settings):
+            watched = keepalive.keep_alive(settings, _Care(settings, venv), herald, supervised=supervised)
+        return _told(settings, watched)
     except ClinicError as error:
         if supervised:
             herald.event("not-watching", error.message, code=error.code)

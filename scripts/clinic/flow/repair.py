@@ -14,6 +14,7 @@ from clinic.checks import CHECKS
 from clinic.checks.starters import HURT
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
+from clinic.flow.interruption import repairs_told
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.model import Diagnosis, Receipt, Result
 from clinic.records import Entry, Records
@@ -201,7 +202,7 @@ def locked(records: Records, command: str, *, dry_run: bool) -> AbstractContextM
 
 @contextmanager
 def _hold(records: Records, command: str) -> Iterator[list[Entry]]:
-    with records.lock(command) as recovered:
+    with records.lock(command) as recovered, repairs_told(records):
         token = _HELD.set(records.folder)
         try:
             yield recovered
