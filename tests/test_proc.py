@@ -172,7 +172,11 @@ class Windows:
         self.asked: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *words: self.asked.append((name, *(word for word in words if isinstance(word, int)))) or 7
+        def answer(*words: object) -> int:
+            self.asked.append((name, *(word for word in words if isinstance(word, int))))
+            return 7
+
+        return answer
 
 
 def test_on_windows_a_job_holds_the_program_before_it_runs() -> None:

@@ -77,7 +77,10 @@ def _explained(who: Patient, error: FailedError) -> ClinicError:
     """If the environment is to blame, its first finding says more than the log of a server that died of it."""
     from clinic import plan
 
-    diagnosis = judge(who, who.look())
+    try:
+        diagnosis = judge(who, who.look())
+    except RefusedError:  # what may not be run can't be blamed
+        return error
     sick = [finding for finding in diagnosis.findings if finding.severity != "advice"]
     if not sick:
         return error

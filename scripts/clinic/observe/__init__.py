@@ -11,6 +11,7 @@ from pathlib import Path
 from clinic import headroom, interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
+from clinic.anatomy.ownership import Owners
 from clinic.anatomy.there import exists
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
 from clinic.observe.background import begun
@@ -32,6 +33,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     wants_system_site: bool | None = None,
     known: Known = NOTHING_KNOWN,
     run: interpreters.Runner = proc.run,
+    owners: Owners | None = None,
     deep: bool = False,
     environ: Mapping[str, str] | None = None,
     say: Callable[[int, int], object] = lambda _done, _all: None,
@@ -39,7 +41,8 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
-    Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
+    Its python is run only where it can run here, in isolated mode and with a time limit; with `owners`, only if it
+    belongs to them: else `distrust` says why not, and little else is known. `imports` are the modules
     it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
     say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
     `say` is told how many are done. Where there is `later`, its python is not waited for: what waits for its answer and
@@ -54,6 +57,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     from clinic.observe.packages import read_packages
     from clinic.observe.places import is_here, read_places
     from clinic.observe.starters import foreign_extension, relied
+    from clinic.observe.trust import distrusted, guarded
     from clinic.observe.variables import derailing
 
     root = look_at_root(venv)
@@ -62,7 +66,10 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         return Facts(venv, root.kind, root.target, wants_system_site=wants_system_site, now=time.time())
     file = read_cfg(venv, platform)
     tree = read_tree(venv, platform)
-    hunt = Search(venv, tree, flavour_of(tree), run)
+    disk = disk_of(venv, filter(None, (tree.scripts, tree.site_packages)))
+    if owners and (distrust := distrusted(owners, venv, file, tree)):
+        return Facts(venv, root.kind, root.target, file, tree, distrust=distrust, disk=disk, now=time.time())
+    hunt = Search(venv, tree, flavour_of(tree), guarded(run, owners) if owners else run)
     cfg = grammar.parse(file.raw) if file.raw else None
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
@@ -91,7 +98,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         places=read_places(venv, tree, packages),
         wants_system_site=wants_system_site,
-        disk=disk_of(venv, filter(None, (tree.scripts, tree.site_packages))),
+        disk=disk,
         variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )
@@ -115,8 +122,11 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     return facts
 
 
-def glance(venv: Path) -> Facts:
-    """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work."""
+def glance(venv: Path, owners: Owners | None = None) -> Facts:
+    """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work.
+
+    With `owners`, also whether more may be run.
+    """
     headroom.refuse_without()
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
@@ -124,7 +134,21 @@ def glance(venv: Path) -> Facts:
         return Facts(venv, root.kind, root.target, now=time.time())
     tree = read_tree(venv, platform)
     file = read_cfg(venv, platform)
-    return Facts(venv, root.kind, root.target, cfg=file, tree=tree, flavour=flavour_of(tree), now=time.time())
+    distrust: tuple[str, ...] = ()
+    if owners:
+        from clinic.observe.trust import distrusted
+
+        distrust = distrusted(owners, venv, file, tree)
+    return Facts(
+        venv,
+        root.kind,
+        root.target,
+        cfg=file,
+        tree=tree,
+        flavour=flavour_of(tree),
+        distrust=distrust,
+        now=time.time(),
+    )
 
 
 def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]) -> Answer:
