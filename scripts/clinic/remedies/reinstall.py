@@ -155,7 +155,7 @@ def replace(draft: Draft, prefix: Prefix, change: Transaction) -> None:
     """The old files to the stash, the new ones into their place."""
     place = pieces.place_of(draft.venv, draft.site, draft.scripts)
     new = sweep(prefix.site)
-    for path in pieces.own(place, draft.folders, new.files):
+    for path in pieces.own(place, draft.folders, new.files, prefix.root):
         change.stash(path)
     homes = tuple(Path(os.path.realpath(folder)) for folder in (draft.site, draft.scripts))
     _bring(prefix.root, draft.venv, change, homes, top=True)
