@@ -117,7 +117,8 @@ def run(
     """
     started, out, err = time.perf_counter(), _Kept(), _Kept()
     code, reason = _asked(argv, timeout, cwd or _NEUTRAL, env, [out.add, err.add])
-    return Completed(code, _text(out.data), _text(err.data), time.perf_counter() - started, reason)
+    seconds = time.perf_counter() - started
+    return Completed(code, _text(out.data), _text(err.data), seconds, reason or _late(code, "answer", timeout))
 
 
 def stream(
@@ -134,7 +135,12 @@ def stream(
     """
     started, lines = time.perf_counter(), _Lines(on_line)
     code, reason = _asked(argv, timeout, _NEUTRAL, env, [lines.add])
-    return Completed(code, "\n".join(lines.said), "", time.perf_counter() - started, reason)
+    seconds = time.perf_counter() - started
+    return Completed(code, "\n".join(lines.said), "", seconds, reason or _late(code, "end", timeout))
+
+
+def _late(code: int | None, what: str, timeout: float) -> str:
+    return f"no {what} in {timeout:g} s" if code is None else ""
 
 
 Sink = Callable[[bytes], None]
@@ -186,7 +192,7 @@ class _Reader(threading.Thread):
         super().__init__(name="clinic-reader", daemon=True)
         self._stream, self._sink, self._ended = stream, sink, ended
         self.deaf = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def run(self) -> None:
         """Hand over what comes."""
@@ -197,7 +203,7 @@ class _Reader(threading.Thread):
                     data = self._stream.read(_LONGEST_LINE)
                     if not self.deaf:
                         self._sink(data)
-        except Exception as error:  # noqa: BLE001 - raised again by the one who waits
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
             self.error = error
         finally:
             self._ended.put(None)
@@ -210,7 +216,7 @@ def _asked(
     env: Mapping[str, str] | None,
     sinks: Sequence[Sink],
 ) -> tuple[int | None, str]:
-    """Run a program in a group of its own; its exit code, or None and why there is none."""
+    """Run a program in a group of its own; its exit code, None where it has none, and why if it was not too late."""
     words, group = [os.fspath(part) for part in argv], Group()
     try:
         child = subprocess.Popen(
@@ -241,7 +247,7 @@ def _asked(
         child.kill()
         child.wait()
         _let_go(readers)
-    return code, _objection(readers) or ("" if code is not None else f"no answer in {timeout:g} s")
+    return code, _objection(readers)
 
 
 def _waited(
