@@ -195,7 +195,12 @@ def copy(source: Path, target: Path) -> None:
     if source.is_symlink() or not source.is_dir():
         shutil.copy2(source, target, follow_symlinks=False)
     else:
-        shutil.copytree(source, target, symlinks=True)
+        target.mkdir()
+        # Not shutil.copytree: it goes on after an error, and then raises one that has no errno.
+        with os.scandir(source) as entries:
+            for entry in entries:
+                copy(Path(entry.path), target / entry.name)
+        shutil.copystat(source, target)
 
 
 def remove(path: Path) -> None:
