@@ -16,7 +16,9 @@ from clinic import flow
 from clinic.anatomy import ownership
 from clinic.anatomy.ownership import Owners, callers, mounts
 from clinic.errors import RefusedError
+from clinic.flow import alive
 from clinic.flow.patient import TRUST
+from clinic.flow.patient import patient as patient_of
 from clinic.model import Result
 from clinic.settings import Settings, load
 from tests.conftest import ROOT
@@ -142,6 +144,17 @@ def test_no_command_that_looks_runs_it(
     with pytest.raises(RefusedError) as refused:
         command(settings)
     assert (refused.value.code, _was_run(patient)) == ("not-trusted", False)
+
+
+@root
+def test_the_monitor_blames_no_environment_that_it_may_not_run(
+    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    _all_of_it(patient)
+    settings = around(Project(tmp_path / "invoke.yaml"), patient).settings
+    assert alive._sick(patient_of(settings)) == ()
+    assert not _was_run(patient)
 
 
 @root

@@ -225,14 +225,16 @@ def _fatal(who: Patient) -> tuple[Finding, ...]:
 
 
 def _sick(who: Patient) -> tuple[Finding, ...]:
-    from clinic.checks import examine
+    """What the whole look finds. One that may not be run for whose it is can't be looked at, and is not to blame."""
+    from clinic.checks import examine, trust
 
-    return tuple(finding for finding in examine(who.look()) if finding.severity != "advice")
+    found = examine(who.look(whosever=True))
+    return tuple(finding for finding in found if finding.severity != "advice" and finding.code != trust.CODE)
 
 
 def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
     return Trouble(
         wrong[0].code,
         f"The environment is the cause: {wrong[0].evidence[0]}.",
-        f"{plan.way_out(judge(who, who.look()).options)}{who.flags}",
+        f"{plan.way_out(judge(who, who.look(whosever=True)).options)}{who.flags}",
     )
