@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent
 # The nox command, unlike "python -m nox", does not put the folder of this file on sys.path.
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from clinic import entry
+from toolshed import entry
 
 entry.prepare_nox()
 

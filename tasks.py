@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
-from clinic import entry
+from toolshed import entry
 
 entry.prepare_invoke()
 

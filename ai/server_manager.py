@@ -16,7 +16,7 @@ ROOTS = [os.path.dirname(os.path.dirname(file)) for file in (FILE, os.path.realp
 ROOT = next((root for root in ROOTS if os.path.isdir(os.path.join(root, "scripts", "clinic"))), ROOTS[0])
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
-from clinic import entry
+from toolshed import entry
 
 if __name__ == "__main__":
     entry.prepare()

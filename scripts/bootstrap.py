@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from clinic import entry
+from toolshed import entry
 
 if __name__ == "__main__":
     entry.prepare()

@@ -143,7 +143,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 _TELLS = f"""
 import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from clinic import entry
+from toolshed import entry
 entry.prepare()
 from clinic import door, report
 from clinic.errors import FailedError

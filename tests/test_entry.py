@@ -85,7 +85,7 @@ def test_an_interruption_of_the_first_imports_is_130(clone: Path, program: list[
 _SHOWS = f"""
 import os, signal, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from clinic import entry
+from toolshed import entry
 entry.prepare()
 names = [n for n in ("SIGCHLD", "SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP")
          if signal.getsignal(getattr(signal, n)) is signal.SIG_IGN]
@@ -117,14 +117,14 @@ def test_an_interrupt_waits_for_the_program_that_we_become(tmp_path: Path) -> No
     second = tmp_path / "second.py"
     second.write_text(
         f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from clinic import entry\n"
+        "from toolshed import entry\n"
         "entry.prepare()\n"
         "time.sleep(600)\n",
         "utf-8",
     )
     first = (
         f"import os, signal, sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from clinic import entry\n"
+        "from toolshed import entry\n"
         "with entry.interrupts_held():\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         f"    os.execv(sys.executable, [sys.executable, {str(second)!r}])\n"
@@ -134,7 +134,7 @@ def test_an_interrupt_waits_for_the_program_that_we_become(tmp_path: Path) -> No
 
 
 def test_somebody_else_may_import_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from clinic import entry
+    from toolshed import entry
 
     for program, reads in (("/x/bin/invoke", True), ("/x/invoke/__main__.py", True), ("/x/bin/pytest", False)):
         monkeypatch.setattr(sys, "argv", [program])

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clinic import entry
+from toolshed import entry
 from toolshed.interrupt import heed, requests_to_end
 
 if TYPE_CHECKING:

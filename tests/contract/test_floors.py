@@ -21,7 +21,7 @@ FLOORS = (
         *("proc", "fs", "drift", "changes"),
     },
     {
-        *("model", "facts", "package_facts", "place_facts", "errors", "entry", "proc_group", "headroom"),
+        *("model", "facts", "package_facts", "place_facts", "errors", "proc_group", "headroom"),
         *("probe", "probe_bytecode", "probe_hook"),
     },
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit, ParseError
 
-from clinic import entry
+from toolshed import entry
 
 if TYPE_CHECKING:
     from invoke.collection import Collection

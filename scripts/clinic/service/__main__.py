@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from clinic import entry
+from toolshed import entry
 
 if __name__ == "__main__":
     entry.prepare()

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clinic import entry, proc
+from clinic import proc
 from clinic.errors import FailedError
 from clinic.service import identity, jobs
 from clinic.service.table import Identity, look
+from toolshed import entry
 
 if TYPE_CHECKING:
     from pathlib import Path
