@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import nox
 
 ROOT = Path(__file__).resolve().parent
 # The nox command, unlike "python -m nox", does not put the folder of this file on sys.path.
 sys.path.insert(0, str(ROOT / "scripts"))
+
+from toolshed import entry
+
+entry.prepare_nox()
+
+import shutil
+from tempfile import TemporaryDirectory
+
+import nox
 
 # In this order: each lock is constrained by those before it, so that one environment can hold all.
 LOCKS = ("tools", "bridge", "dev")

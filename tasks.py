@@ -5,6 +5,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
+from toolshed import entry
+
+entry.prepare_invoke()
+
 from invoke.collection import Collection
 
 from clinic import runbook

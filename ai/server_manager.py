@@ -11,6 +11,16 @@ import os
 import sys
 
 FILE = os.path.abspath(__file__)
+# The repository's folder, also where this file is called through a link.
+ROOTS = [os.path.dirname(os.path.dirname(file)) for file in (FILE, os.path.realpath(FILE))]
+ROOT = next((root for root in ROOTS if os.path.isdir(os.path.join(root, "scripts", "clinic"))), ROOTS[0])
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+from toolshed import entry
+
+if __name__ == "__main__":
+    entry.prepare()
+
 # The first word of this file's second life, which is run by the tools' python; the second is the python of the first.
 INSIDE = "--inside-the-tools"
 CREATE_NO_WINDOW = 0x08000000
@@ -19,11 +29,10 @@ VERBS = ("start", "stop", "restart", "status", "logs", "keep-alive")
 
 def main(arguments: list[str]) -> int:
     """Hand over to the tool environment; 2 and what to do where there is none that works."""
-    root = find_root()
-    tools = os.path.join(root, ".tools")
+    tools = os.path.join(ROOT, ".tools")
     if arguments[:1] == [INSIDE]:
         wrong = is_somebody_else(tools)
-        return refuse(wrong, root, *arguments[1:]) if wrong else enter(root, arguments[2:])
+        return refuse(wrong, *arguments[1:]) if wrong else enter(arguments[2:])
     python = tool_python(tools)
     wrong = what_is_wrong(tools, python)
     if not wrong:
@@ -33,13 +42,7 @@ def main(arguments: list[str]) -> int:
             return hand_over([python, "-I", "-X", "utf8", FILE, INSIDE, sys.executable, *arguments])
         except OSError as error:
             wrong = f"the tools' interpreter {python} does not start ({error})"
-    return refuse(wrong, root, sys.executable, *arguments)
-
-
-def find_root() -> str:
-    """Return the repository's folder, also where this file is called through a link."""
-    roots = [os.path.dirname(os.path.dirname(file)) for file in (FILE, os.path.realpath(FILE))]
-    return next((root for root in roots if os.path.isdir(os.path.join(root, "scripts", "clinic"))), roots[0])
+    return refuse(wrong, sys.executable, *arguments)
 
 
 def tool_python(tools: str) -> str:
@@ -71,17 +74,16 @@ def is_somebody_else(tools: str) -> str:
     return f"the tools' interpreter {sys.executable} takes itself for {sys.prefix}"
 
 
-def enter(root: str, arguments: list[str]) -> int:
+def enter(arguments: list[str]) -> int:
     """Run the command, here."""
-    sys.path.insert(0, os.path.join(root, "scripts"))
     from clinic.service.__main__ import main as work
 
     return work(arguments)
 
 
-def refuse(wrong: str, root: str, python: str, *arguments: str) -> int:
+def refuse(wrong: str, python: str, *arguments: str) -> int:
     """Say why nothing can be done, and what to do with `python`, in the form that was asked for; the exit code."""
-    hint = f"{quoted(python)} {quoted(os.path.join(root, 'scripts', 'bootstrap.py'))}"
+    hint = f"{quoted(python)} {quoted(os.path.join(ROOT, 'scripts', 'bootstrap.py'))}"
     if "--json" not in arguments:
         sys.stderr.write(f"error[no-tools]: {wrong}.\n  hint: {hint}\n")
         return 2
@@ -97,7 +99,8 @@ def refuse(wrong: str, root: str, python: str, *arguments: str) -> int:
 def hand_over(command: list[str]) -> int:
     """Become that program where the system can; else run it, with Ctrl+C and exit code passed on."""
     if os.name != "nt":
-        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+        with entry.interrupts_held():
+            os.execv(command[0], command)  # noqa: S606 - no shell is wanted
     import contextlib
     import subprocess
 

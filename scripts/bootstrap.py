@@ -5,8 +5,19 @@ finds a newer one or says what is missing. The work is in the folder ``toolshed`
 """
 
 import os
-import subprocess
 import sys
+
+# "-P" and PYTHONSAFEPATH leave the folder of this file out.
+HERE = os.path.dirname(os.path.abspath(__file__))
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
+
+from toolshed import entry
+
+if __name__ == "__main__":
+    entry.prepare()
+
+import subprocess
 from typing import List, Optional
 
 NEEDS = (3, 11)
@@ -38,10 +49,6 @@ def main(arguments: List[str]) -> int:
         return 2
     if sys.version_info < NEEDS:
         return hand_to_newer(arguments)
-    # "-P" and PYTHONSAFEPATH leave the folder of this file out.
-    here = os.path.dirname(os.path.abspath(__file__))
-    if here not in sys.path:
-        sys.path.insert(0, here)
     # Its syntax is that of 3.11, so only now.
     from toolshed.door import enter
 
@@ -54,7 +61,8 @@ def hand_to_newer(arguments: List[str]) -> int:
     if newer is None:
         sys.stderr.write(refusal())
         return 2
-    return subprocess.call([*newer, os.path.abspath(__file__), *arguments])
+    with entry.interrupts_held():  # it gets the Ctrl+C of the terminal too, and we wait for its end
+        return subprocess.call([*newer, os.path.abspath(__file__), *arguments])
 
 
 def find_newer() -> Optional[List[str]]:

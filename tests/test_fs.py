@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from clinic import fs
+from clinic.errors import of_the_machine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permission bits and links")
 
@@ -212,7 +213,9 @@ def test_what_stays_in_use_is_told_after_a_while(
     with pytest.raises(PermissionError) as raised:
         act()
     assert raised.value is error
-    assert fs.in_use(error)
+    told = of_the_machine(error)
+    assert told is not None
+    assert told.code == "file-in-use"
 
 
 def test_other_errors_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -276,3 +279,44 @@ def test_what_cannot_be_removed_keeps_its_mode(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(PermissionError):
             fs.remove(path)
     assert stat.S_IMODE(kept.stat().st_mode) == 0o640
+
+
+def test_an_error_while_a_folder_is_copied_is_raised_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shutil.copytree collects errors, and then raises one without an errno."""
+    source = tmp_path / "source"
+    (source / "deep" / "deeper").mkdir(parents=True)
+    (source / "deep" / "file").write_text("x", encoding="utf-8")
+
+    def full(_source: object, target: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        fs.copy(source, tmp_path / "target")
+    assert raised.value.errno == errno.ENOSPC
+    told = of_the_machine(raised.value)
+    assert told is not None
+    assert (told.code, told.exit_code) == ("disk-full", 2)
+
+
+@posix
+def test_a_folder_is_copied_with_links_modes_and_times(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "empty").mkdir(parents=True)
+    (source / "file").write_text("x", encoding="utf-8")
+    (source / "file").chmod(0o751)
+    (source / "dangling").symlink_to("nowhere")
+    (source / "folder").symlink_to("empty")
+    os.utime(source / "file", (1, 1))
+    source.chmod(0o2750)
+    os.utime(source, (2, 2))
+    fs.copy(source, tmp_path / "target")
+    target = tmp_path / "target"
+    assert sorted(each.name for each in target.iterdir()) == ["dangling", "empty", "file", "folder"]
+    assert os.readlink(target / "dangling") == "nowhere"  # noqa: PTH115 - word for word
+    assert (target / "folder").is_symlink()
+    assert (target / "file").stat().st_mtime == 1
+    assert stat.S_IMODE((target / "file").stat().st_mode) == 0o751
+    assert (stat.S_IMODE(target.stat().st_mode), target.stat().st_mtime) == (0o2750, 2)

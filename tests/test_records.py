@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clinic import fs
-from clinic.errors import BusyError, FailedError, RefusedError
+from clinic.errors import BusyError, MachineError, RefusedError
 from clinic.records import EVENTS_CAP, Records
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -204,8 +204,8 @@ def test_what_could_not_be_moved_leaves_no_folder_behind(
             monkeypatch.setattr(Path, "rename", denied)
             change.stash(path)
 
-    with pytest.raises(FailedError) as caught:
+    with pytest.raises(MachineError) as caught:
         moved()
-    assert caught.value.code == code
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)
     assert path.is_dir()
     assert not list((records.folder / "stash").iterdir())

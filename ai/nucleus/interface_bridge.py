@@ -1,11 +1,13 @@
 """The Interface Bridge: a small FastAPI service that says that it is well, and what it runs on.
 
 Served by ``python -m uvicorn nucleus.interface_bridge:app`` from the folder above, or by running
-this file. It reads three variables of its surroundings and depends on nothing else:
+this file. It reads these variables of its surroundings and depends on nothing else:
 
 ``BRIDGE_MODE``       how it was started: ``debug`` (the default) or ``production``
 ``BRIDGE_LAUNCH_ID``  a token of whoever started it, given back with every response
 ``BRIDGE_PORT``       the port when run as a script (8000)
+``BRIDGE_HOST``       the host that it was told to listen on, a name by which it may be asked
+``BRIDGE_NAMES``      more such names, separated by commas: of this machine, of a proxy before it
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -30,6 +33,17 @@ DEFAULT_PORT = 8000
 STARTED = time.monotonic()
 MODE = os.environ.get("BRIDGE_MODE", "debug")
 LAUNCH_ID = os.environ.get("BRIDGE_LAUNCH_ID")
+NAMES = frozenset(
+    name.strip().lower()
+    for name in (
+        "localhost",
+        LOOPBACK,
+        "::1",
+        os.environ.get("BRIDGE_HOST", ""),
+        *os.environ.get("BRIDGE_NAMES", "").split(","),
+    )
+    if name.strip()
+)
 
 
 class Bridge(FastAPI):
@@ -47,7 +61,21 @@ class Bridge(FastAPI):
                 sign(message)
             await send(message)
 
-        await super().__call__(scope, receive, send_signed)
+        if scope["type"] == "lifespan" or is_trusted(scope):
+            await super().__call__(scope, receive, send_signed)
+        else:
+            await PlainTextResponse("This is not a name of this service.\n", 400)(scope, receive, send_signed)
+
+
+def is_trusted(scope: Scope) -> bool:
+    """Whether a request names us by one of our names, or by the very address that it came to.
+
+    A page of somebody else's whose name is made to lead here (DNS rebinding) makes browsers ask for that name.
+    """
+    asked = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+    host = asked[1:].partition("]")[0] if asked.startswith("[") else asked.partition(":")[0]
+    came_to = (scope.get("server") or ("",))[0]
+    return bool(host) and (host in NAMES or host == came_to)
 
 
 def sign(message: MutableMapping[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clinic import report
 
@@ -76,14 +76,16 @@ def _guarded(command: str, work: Callable[[], Result]) -> Result:
     from clinic.model import Result
 
     try:
-        return work()
+        with _interruptible():
+            return work()
     except ClinicError as error:
         return Result(command, error.outcome, error.exit_code, errors=(error,))
-    except KeyboardInterrupt:
-        stopped = ClinicError("interrupted", "Interrupted. Everything was put back.", f"invoke {command}")
+    except KeyboardInterrupt as interrupt:
+        # The work that was interrupted says what is true now (`flow.interruption`).
+        stopped = ClinicError("interrupted", f"Interrupted. {interrupt}".strip(), f"invoke {command}")
         return Result(command, "failed", 130, errors=(stopped,))
     except Exception as error:  # noqa: BLE001 - the last door: a bug becomes a report, not a traceback
-        told = _incomplete(error)
+        told = _not_our_fault(error)
         if told:
             return Result(command, told.outcome, told.exit_code, errors=(told,))
         from clinic.bug import as_error
@@ -91,11 +93,30 @@ def _guarded(command: str, work: Callable[[], Result]) -> Result:
         return Result(command, "failed", 3, errors=(as_error(command, error),))
 
 
-def _incomplete(error: Exception) -> ClinicError | None:
-    """Whether it is not our fault: a package of the tool environment is not there."""
-    from clinic.errors import RefusedError
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl+C, `kill` and a closed terminal unwind the work as one KeyboardInterrupt; what is ignored stays so."""
+    import signal
+    import threading
 
-    if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("clinic"):
-        return None
-    message = f"The tool environment lacks {error.name}. Nothing was touched."
-    return RefusedError("tools-incomplete", message, "python scripts/bootstrap.py")
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _not_our_fault(error: Exception) -> ClinicError | None:
+    """What this machine or the tool environment lacks."""
+    from clinic.errors import RefusedError, of_the_machine
+
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("clinic"):
+        message = f"The tool environment lacks {error.name}. Nothing was touched."
+        return RefusedError("tools-incomplete", message, "python scripts/bootstrap.py")
+    return of_the_machine(error)

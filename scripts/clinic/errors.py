@@ -5,6 +5,7 @@ This module imports nothing of the clinic, so that every room may raise from it.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar, Literal
 
 
@@ -40,8 +41,80 @@ class RefusedError(ClinicError):
     outcome: ClassVar[Literal["failed", "refused", "busy"]] = "refused"
 
 
+class MachineError(RefusedError):
+    """This machine fails or refuses: a full disk, no descriptors, no permission. Nothing another repair gets round."""
+
+
 class BusyError(ClinicError):
     """Another run holds the lock."""
 
     exit_code = 4
     outcome: ClassVar[Literal["failed", "refused", "busy"]] = "busy"
+
+
+_DISK_FULL = ("disk-full", "the disk is full", "free some space, then try again")
+_BROKEN = ("disk-error", "the disk or its connection fails", "look at the disk and at the system's log")
+_DENIED = ("not-writable", "this user may not do that", "invoke diagnose")
+_FILES = ("too-many-files", "no more files can be opened", "close programs, or raise the limit: ulimit -n 1024")
+_MEMORY = ("no-memory", "there is not enough memory", "close programs, or raise the limit: ulimit -v unlimited")
+_PROCESSES = ("no-processes", "no more processes or threads can be started", "close programs, or raise: ulimit -u 1024")
+_NO_TEMP = ("no-temp-folder", "there is no temporary folder to write to", "set TMPDIR to a folder that can be written")
+_IN_USE = ("file-in-use", "another program has it open", "end the program that has it open, then try again")
+
+OPEN_ELSEWHERE = frozenset({32, 33})
+"""Windows: ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION."""
+
+# Errors that say something of this machine, and nothing of an environment or of the suite.
+_OF_THE_MACHINE: dict[int, tuple[str, str, str]] = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: ("disk-full", "the disk quota is used up", "free some space, then try again"),
+    errno.EIO: _BROKEN,
+    errno.ESTALE: _BROKEN,
+    errno.ENODEV: _BROKEN,
+    errno.EROFS: ("disk-read-only", "the file system is read-only", "make it writable, then try again"),
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOMEM: _MEMORY,
+    errno.EAGAIN: _PROCESSES,
+    errno.ENAMETOOLONG: ("path-too-long", "the path is too long", "use a shorter path"),
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+}
+_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+
+
+def lacks_means(error: OSError) -> bool:
+    """Whether a program could not be started for want of descriptors, memory or processes, whatever program it was."""
+    return error.errno in _MEANS
+
+
+def of_the_machine(error: BaseException, told: str = "") -> MachineError | None:
+    """What to say of an error by which this machine fails or refuses; None where it is something else.
+
+    The one translation of the system's errors. `told` is what the caller knows of the state of things.
+    """
+    found = _named(error)
+    if found is None:
+        return None
+    code, what, hint = found
+    place = getattr(error, "filename", None)
+    said = getattr(error, "strerror", None)
+    message = f"{place}: {what}" if place else f"{what[0].upper()}{what[1:]}"
+    detail = f" ({said})" if said and code != "no-temp-folder" else ""
+    return MachineError(code, f"{message}{detail}. {told}".strip(), hint)
+
+
+def _named(error: BaseException) -> tuple[str, str, str] | None:
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):  # CPython's threadmodule.c
+        return _PROCESSES
+    if not isinstance(error, OSError):
+        return None
+    if isinstance(error, FileNotFoundError) and str(error.strerror).startswith("No usable temporary directory"):
+        return _NO_TEMP  # tempfile.py's own text, in no other language
+    if getattr(error, "winerror", None) in OPEN_ELSEWHERE:
+        return _IN_USE
+    return _OF_THE_MACHINE.get(error.errno or 0)

@@ -342,6 +342,8 @@ class Facts:
     """Start-up files that raise, end the interpreter or keep it waiting."""
     variables: tuple[Variable, ...] = ()
     disk: Disk | None = None
+    distrust: tuple[str, ...] = ()
+    """Why nothing of it was run: what belongs to somebody else, or can be changed by others."""
     base_fails: str = ""
     """Why the base does not start, where that is why the environment's python does not."""
     locked: tuple[tuple[str, str], ...] = ()

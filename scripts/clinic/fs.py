@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from clinic.errors import OPEN_ELSEWHERE
+
 _Result = TypeVar("_Result")
 
-_OPEN_ELSEWHERE = frozenset({32, 33})  # winerror of ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
-_IN_USE = _OPEN_ELSEWHERE | {5, 145}  # renaming and deleting also say ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY
+_IN_USE = OPEN_ELSEWHERE | {5, 145}  # renaming and deleting also say ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY
 _RETRY_FOR = 2.0  # seconds
 _RETRY_EVERY = 0.002  # seconds; short, since a program that reads over and over lets go for moments only
 
@@ -39,11 +40,6 @@ def retrying(action: Callable[[], _Result], busy: frozenset[int] = _IN_USE) -> _
         time.sleep(_RETRY_EVERY)
 
 
-def in_use(error: OSError) -> bool:
-    """Whether Windows refused because another program has the file open."""
-    return getattr(error, "winerror", None) in _OPEN_ELSEWHERE
-
-
 if sys.platform == "win32":  # pragma: no cover - tests/windows/test_files.py tries it
 
     def open_shared(path: str | Path, flags: int) -> int:
@@ -54,7 +50,7 @@ if sys.platform == "win32":  # pragma: no cover - tests/windows/test_files.py tr
         FILE_APPEND_DATA and without FILE_WRITE_DATA the system appends, whoever has the handle; libuv's fs__open and
         Rust's OpenOptions do the same.
         """
-        return retrying(lambda: _create_file(os.fspath(path), flags), _OPEN_ELSEWHERE)
+        return retrying(lambda: _create_file(os.fspath(path), flags), OPEN_ELSEWHERE)
 
     def _create_file(path: str, flags: int) -> int:
         import ctypes
@@ -199,7 +195,12 @@ def copy(source: Path, target: Path) -> None:
     if source.is_symlink() or not source.is_dir():
         shutil.copy2(source, target, follow_symlinks=False)
     else:
-        shutil.copytree(source, target, symlinks=True)
+        target.mkdir()
+        # Not shutil.copytree: it goes on after an error, and then raises one that has no errno.
+        with os.scandir(source) as entries:
+            for entry in entries:
+                copy(Path(entry.path), target / entry.name)
+        shutil.copystat(source, target)
 
 
 def remove(path: Path) -> None:

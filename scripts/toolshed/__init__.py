@@ -1,5 +1,6 @@
 """Makes, mends and enters the tool environment. Standard library only, Python 3.11 or newer.
 
+``entry``     what every entry point of the repository does first: signals, streams, Ctrl+C
 ``door``      reads the words, hands over to Invoke or Nox, turns trouble into exit codes
 ``mend``      the transaction: lock, look, act, look again, put back
 ``health``    what is wrong with the tool environment: identity, not "it starts"

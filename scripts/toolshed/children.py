@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolshed import entry
 from toolshed.interrupt import heed, requests_to_end
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def hand_over(argv: Sequence[str | Path], cwd: Path) -> int:
     """Run the command that the person wanted, on their terminal; its exit code is ours."""
-    child = subprocess.Popen([str(word) for word in argv], cwd=cwd, env=scrubbed())
+    with entry.interrupts_held():  # tasks.py and noxfile.py let them through
+        child = subprocess.Popen([str(word) for word in argv], cwd=cwd, env=scrubbed())
     # The terminal sends Ctrl+C to both of us: the child decides what it means, we only wait. What is
     # sent to us alone is passed on, so that nobody is orphaned.
     with passed_on(child):

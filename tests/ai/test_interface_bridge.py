@@ -41,10 +41,11 @@ class Served:
     port: int
     pid: int
 
-    def get(self, path: str) -> Answer:
-        """Ask for a page."""
+    def get(self, path: str, host: str = "") -> Answer:
+        """Ask for a page, under another name if one is given."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Host": host} if host else {})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(request, timeout=5) as response:
                 return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -118,6 +119,32 @@ def test_status_says_what_serves(bridge: Served, path: str) -> None:
     assert said["interpreter"]["gil_enabled"] is getattr(sys, "_is_gil_enabled", lambda: True)()
     assert set(said["versions"]) == {"fastapi", "uvicorn"}
     assert all(version and version[0].isdigit() for version in said["versions"].values())
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[::2]", "10.0.0.1", " "]
+)
+@pytest.mark.parametrize("path", ["/status", "/health"])
+def test_another_name_is_not_answered(bridge: Served, path: str, host: str) -> None:
+    """A browser that a page has led here by a name of its own (DNS rebinding) learns nothing."""
+    answer = bridge.get(path, host)
+    assert answer.status == 400
+    assert sys.prefix.encode() not in answer.body
+    assert answer.headers["X-Bridge-Pid"] == str(bridge.pid)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8000"])
+def test_its_own_names_are_answered(bridge: Served, host: str) -> None:
+    assert bridge.get("/health", host).status == 200
+
+
+def test_names_that_it_was_told_are_answered() -> None:
+    port = free_port()
+    words = uvicorn("nucleus.interface_bridge:app", port)
+    told = {"BRIDGE_HOST": "bridge.lan", "BRIDGE_NAMES": "app.example, Other.example"}
+    with served(words, port, **told) as running:
+        for host, status in (("bridge.lan:8000", 200), ("app.example", 200), ("other.example", 200), ("evil", 400)):
+            assert running.get("/health", host).status == status, host
 
 
 def test_uptime_grows(bridge: Served) -> None:

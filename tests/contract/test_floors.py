@@ -20,7 +20,10 @@ FLOORS = (
         *("plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings"),
         *("proc", "fs", "drift", "changes"),
     },
-    {"model", "facts", "package_facts", "place_facts", "errors", "probe", "probe_bytecode", "probe_hook"},
+    {
+        *("model", "facts", "package_facts", "place_facts", "errors", "proc_group", "headroom"),
+        *("probe", "probe_bytecode", "probe_hook"),
+    },
 )
 MODULES = sorted(CLINIC.rglob("*.py"))
 

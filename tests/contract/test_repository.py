@@ -83,3 +83,12 @@ def test_no_traces_of_a_machine() -> None:
     assert len(files) > len(LOCKS)
     found = [str(path.relative_to(ROOT)) for path in files if traces.search(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_workflow_runs_what_was_read_and_keeps_no_token() -> None:
+    """A tag of an action can be moved; a commit cannot. What a step needs of the token it is given."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert not [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)]
+    assert text.count("persist-credentials: false") == sum(each.startswith("actions/checkout@") for each in used)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,6 +39,20 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="another platform's d
 )
 def test_how_long_a_first_line_may_be(system: str, release: str, limit: int) -> None:
     assert line_limit(system, release) == limit
+
+
+def test_a_home_without_an_answer_is_not_told_to_be_where_it_is(tmp_path: Path) -> None:
+    """What lies in `home` did not answer: that is no reason to say that it lies in `home`."""
+    base, venv = tmp_path / "base" / "bin", tmp_path / "env"
+    base.mkdir(parents=True)
+    VENV.make(bases()[-1], venv)
+    shutil.copy("/bin/true" if os.name == "posix" else sys.executable, base / "python3")
+    cfg = venv / "pyvenv.cfg"
+    lines = [line for line in cfg.read_text("utf-8").splitlines() if not line.startswith("home")]
+    cfg.write_text("\n".join([f"home = {base}", *lines]), encoding="utf-8")
+    told = observe(venv).home
+    assert told is not None
+    assert told.below is None
 
 
 @posix

@@ -1,7 +1,10 @@
-"""Full and read-only file systems, really mounted: told, refused with a reason, and nothing lost."""
+"""Full and read-only file systems, really mounted; a machine without means: told, refused, and nothing lost."""
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clinic import flow
+from tests.conftest import ROOT
 from tests.real.creators import VENV, bases
 from tests.real.patients import MARKER, Patient, fingerprint, furnish
 from tests.real.visits import Project, around, codes
@@ -60,6 +64,49 @@ def test_a_full_disk_is_degraded_and_loses_nothing(project: tuple[Project, Patie
     assert MARKER not in result.data["next_actions"][0].why
 
 
+def test_a_disk_without_inodes_is_told(project: tuple[Project, Patient]) -> None:
+    told, patient = project
+    folder = patient.venv.parent
+    assert not _run("mount", "-o", "remount,nr_inodes=1000", folder)
+    left = os.statvfs(folder).f_favail
+    for number in range(left - 3):
+        (folder / f"file{number}").touch()
+    (finding,) = flow.diagnose(told.settings).data["findings"]
+    assert finding.code == "disk-full"
+    assert finding.evidence[0].startswith("3 more files can be made")
+
+
+@pytest.mark.parametrize("command", ["diagnose", "heal"])
+def test_a_run_out_of_descriptors_is_no_damage(tmp_path: Path, command: str) -> None:
+    base = bases()[-1]
+    venv = VENV.make(base, tmp_path / "env")
+    furnish(venv)
+    told = around(Project(tmp_path / "invoke.yaml"), Patient(venv, base, VENV, None, tmp_path))
+    before = fingerprint(venv)
+    words = [sys.executable, "-m", "invoke", "-f", str(told.file), command, "--json"]
+    limited = ["/bin/sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *words]
+    done = subprocess.run(limited, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    envelope = json.loads(done.stdout)
+    assert (done.returncode, envelope["errors"][0]["code"]) == (2, "too-many-files"), envelope
+    assert "Nothing was looked at" in envelope["errors"][0]["message"]
+    assert fingerprint(venv) == before
+
+
+def test_what_keeps_a_question_from_being_asked_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process can be started: neither the environment's python nor its base has said anything."""
+    base = bases()[-1]
+    venv = VENV.make(base, tmp_path / "env")
+    furnish(venv)
+    told = around(Project(tmp_path / "invoke.yaml"), Patient(venv, base, VENV, None, tmp_path))
+
+    def none_left(*_words: object, **_options: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", none_left)
+    with pytest.raises(BlockingIOError):
+        flow.diagnose(told.settings)
+
+
 def test_a_read_only_disk_is_advice_and_a_repair_says_so(project: tuple[Project, Patient]) -> None:
     told, patient = project
     patient.cfg.unlink()
@@ -68,5 +115,5 @@ def test_a_read_only_disk_is_advice_and_a_repair_says_so(project: tuple[Project,
     found = {finding.code: finding.severity for finding in flow.diagnose(told.settings).data["findings"]}
     assert found == {"cfg-missing": "fatal", "disk-read-only": "advice"}
     code, envelope = told.command("fix-cfg")
-    assert (code, envelope["errors"][0]["code"]) == (1, "disk-read-only"), envelope
+    assert (code, envelope["errors"][0]["code"]) == (2, "disk-read-only"), envelope
     assert fingerprint(patient.venv) == before

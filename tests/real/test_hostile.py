@@ -15,6 +15,7 @@ from clinic import interpreters
 from clinic.flow.look import diagnose
 from clinic.flow.reinstalling import reinstall
 from clinic.flow.rescripting import rescript
+from clinic.remedies import pieces
 from clinic.report import show
 from tests.real.creators import VENV, bases, uv
 from tests.real.packed import PackedWard, looked, remove, settings_around, site_of
@@ -181,3 +182,44 @@ def test_a_reinstall_removes_nothing_beyond_the_environment(
     assert summary(done) == ("cured", 0), done
     assert fingerprint(victim) == before
     assert codes(looked(told)) == []
+
+
+def test_files_that_only_a_record_claims_stay_where_they_are(
+    packed: PackedWard, patient: Patient, tmp_path: Path
+) -> None:
+    """A RECORD may name any file of the environment; the wheel that is installed again brings none of these."""
+    told = settings_around(tmp_path, patient, packed.stock(patient.base))
+    mine = [patient.venv / name for name in ("notes/x.json", "share/mine.txt", "etc/mine.conf")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine", encoding="utf-8")
+    record = _info(patient) / "RECORD"
+    rows = [f"../../../{path.relative_to(patient.venv).as_posix()},sha256=AAAA,4" for path in mine]
+    record.write_text(record.read_text("utf-8") + "\n".join(rows) + "\n", encoding="utf-8")
+    (site_of(patient) / "beta.py").unlink()
+    assert summary(reinstall(told, wheelhouse=packed.stock(patient.base).folder)) == ("cured", 0)
+    assert [path.read_text(encoding="utf-8") for path in mine] == ["mine"] * 3
+    assert (site_of(patient) / "beta.py").is_file()
+    assert codes(looked(told)) == []
+
+
+def test_data_files_that_the_wheel_brings_again_are_its_own(packed: PackedWard, patient: Patient) -> None:
+    del packed
+    site, prefix = site_of(patient), patient.venv.parent / "prefix"
+    for name in ("share/theirs.txt", "share/mine.txt", "include/site/python3/beta.h"):
+        (patient.venv / name).parent.mkdir(parents=True, exist_ok=True)
+        (patient.venv / name).touch()
+    (prefix / "share").mkdir(parents=True)
+    (prefix / "share" / "theirs.txt").touch()
+    record = _info(patient) / "RECORD"
+    rows = "".join(
+        f"../../../{name},,\n" for name in ("share/theirs.txt", "share/mine.txt", "include/site/python3/beta.h")
+    )
+    record.write_text(record.read_text("utf-8") + rows, encoding="utf-8")
+    place = pieces.place_of(patient.venv, site, patient.venv / "bin")
+    owned = {os.path.relpath(path, patient.venv) for path in pieces.own(place, [_info(patient)], (), prefix)}
+    assert {"share/theirs.txt", "include/site/python3/beta.h", "bin/beta-tool"} <= owned
+    assert "share/mine.txt" not in owned
+    assert "share/theirs.txt" not in {
+        os.path.relpath(path, patient.venv) for path in pieces.own(place, [_info(patient)])
+    }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from clinic.flow.patient import TRUST
 from tests.conftest import ROOT
 from tests.real.creators import VENV, bases
 from tests.real.patients import Patient, fingerprint, furnish
@@ -34,9 +35,12 @@ def _humble() -> list[str]:
     return words
 
 
-def _told(project: Project, *words: str) -> tuple[int, dict[str, Any]]:
+def _told(project: Project, *words: str, **variables: str) -> tuple[int, dict[str, Any]]:
     argv = [*_humble(), sys.executable, "-m", "invoke", "-f", str(project.file), *words, "--json"]
-    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    env = {**os.environ, **variables}
+    done = subprocess.run(
+        argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120
+    )
     envelope: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, envelope
 
@@ -52,16 +56,17 @@ def patient(tmp_path: Path) -> Patient:
     return one
 
 
-def _refused(project: Project, patient: Patient, by_hand: str) -> None:
+def _refused(project: Project, patient: Patient, by_hand: str, *, trusted: bool = False) -> None:
     before = fingerprint(patient.venv)
-    code, told = _told(project, "diagnose")
+    trust = {TRUST: str(patient.venv)} if trusted else {}
+    code, told = _told(project, "diagnose", *(["--trust"] if trusted else []))
     assert code == 1
     found = {finding["code"]: finding["severity"] for finding in told["data"]["findings"]}
     assert found == {"cfg-missing": "fatal", "not-writable": "advice"}
     assert told["data"]["next_actions"][0]["command"].startswith(by_hand)
     assert [action["command"] for action in told["data"]["next_actions"]].count(by_hand) <= 1
-    code, told = _told(project, "fix-cfg")
-    assert (code, told["errors"][0]["code"], told["errors"][0]["hint"]) == (1, "not-writable", "invoke diagnose")
+    code, told = _told(project, "fix-cfg", **trust)
+    assert (code, told["errors"][0]["code"], told["errors"][0]["hint"]) == (2, "not-writable", "invoke diagnose")
     assert fingerprint(patient.venv) == before
 
 
@@ -80,7 +85,7 @@ def test_permission_that_was_taken_away(patient: Patient, tmp_path: Path) -> Non
 def test_an_environment_that_somebody_else_owns(patient: Patient, tmp_path: Path) -> None:
     project = around(Project(tmp_path / "invoke.yaml"), patient)
     os.chown(patient.venv, _NOBODY, _NOBODY)
-    _refused(project, patient, "sudo chown -R root ")
+    _refused(project, patient, "sudo chown -R root ", trusted=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
@@ -90,7 +95,7 @@ def test_one_package_that_somebody_else_installed(patient: Patient, tmp_path: Pa
     package = packages / "somebodys"
     package.mkdir()
     os.chown(package, _NOBODY, _NOBODY)
-    _code, told = _told(project, "diagnose")
+    _code, told = _told(project, "diagnose", "--trust")
     (found,) = [each for each in told["data"]["findings"] if each["code"] == "not-writable"]
     assert found["evidence"][0].startswith(f"{package} belongs to ")
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from clinic import flow
+from clinic.errors import MachineError
 from clinic.remedies.foreign import foreign
 from tests.real.creators import Creator, bases, creators
+from tests.real.patients import fingerprint
 from tests.real.wheels import Site
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of these environments is POSIX's")
@@ -91,3 +95,23 @@ def test_a_pipe_stays(site: Site) -> None:
     os.mkfifo(site.venv / "pipe")
     result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
     assert [each["path"].name for each in result.data["left"]] == ["pipe"]
+
+
+def test_a_full_disk_while_a_folder_is_carried_over_is_said_as_that(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.venv / "data" / "deep").mkdir(parents=True)
+    (site.venv / "data" / "deep" / "thesis").write_text("mine", encoding="utf-8")
+    before, copy2 = fingerprint(site.venv), shutil.copy2
+
+    def copied(source: str | Path, target: str | Path, **more: bool) -> object:
+        if Path(source).name == "thesis":
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return copy2(source, target, **more)
+
+    monkeypatch.setattr(shutil, "copy2", copied)
+    with pytest.raises(MachineError) as full:
+        flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
+    assert (full.value.code, full.value.exit_code) == ("disk-full", 2)
+    assert "was not touched" in full.value.message
+    assert fingerprint(site.venv) == before

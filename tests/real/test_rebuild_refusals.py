@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clinic import flow
+from clinic.anatomy import layout
 from clinic.errors import FailedError, RefusedError
+from clinic.model import Result
+from clinic.settings import Settings
 from tests.real.creators import VENV, bases
 from tests.real.patients import fingerprint
 from tests.real.wheels import Site, leftovers
@@ -89,7 +93,8 @@ def test_outside_of_the_project_only_with_yes(site: Site, tmp_path: Path) -> Non
 @pytest.mark.parametrize("place", ["root", "ai", "requirements", "wheelhouse/..", "/", "~"])
 def test_what_holds_more_than_an_environment(site: Site, place: str) -> None:
     named = {"root": site.root, "/": Path("/"), "~": Path.home()}.get(place, site.root / place)
-    assert refused(site, named, yes=True).code == "not-replaceable"
+    # The root folder may be where a distribution's python has its library, too.
+    assert refused(site, named, yes=True).code in {"not-replaceable", *(["whole-python"] if place == "/" else [])}
 
 
 def test_the_suites_own_environment(site: Site) -> None:
@@ -97,14 +102,71 @@ def test_the_suites_own_environment(site: Site) -> None:
 
 
 def test_a_python_installation(site: Site) -> None:
-    assert refused(site, bases()[-1].prefix, yes=True).code == "not-replaceable"
+    assert refused(site, bases()[-1].prefix, yes=True).code == "whole-python"
 
 
-def test_a_conda_environment(site: Site) -> None:
-    (site.venv / "conda-meta").mkdir(parents=True)
-    (site.venv / "bin").mkdir()
-    (site.venv / "bin" / "python").touch()
-    assert "conda" in refused(site).message
+COMMANDS: dict[str, Callable[[Settings], Result]] = {
+    "diagnose": flow.diagnose,
+    "fix-cfg": flow.fix_cfg,
+    "relink": flow.relink,
+    "rescript": flow.rescript,
+    "reinstall": flow.reinstall,
+    "rebuild": flow.rebuild,
+    "heal": flow.heal,
+    "heal --dry-run": lambda told: flow.heal(told, dry_run=True),
+    "start": flow.start_server,
+    "validate": lambda told: flow.validate(told, quick=True),
+    "snapshot": flow.snapshot,
+    "unblock": flow.unblock,
+}
+
+
+def _conda(venv: Path) -> None:
+    (venv / "conda-meta").mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").symlink_to(bases()[-1].executable)
+
+
+def _copied_base(venv: Path) -> None:
+    """What a tarball of Python unpacks to, and a pyvenv.cfg that names itself, as somebody's repair may have left."""
+    base = bases()[-1]
+    library = venv / "lib" / f"python{base.flavour}"
+    (venv / "bin").mkdir(parents=True)
+    (library / "site-packages").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(base.executable)
+    shutil.copy(Path(os.__file__), library / "os.py")
+    (venv / "pyvenv.cfg").write_text(f"home = {venv / 'bin'}\n", encoding="utf-8")
+
+
+def _embeddable(venv: Path) -> None:
+    venv.mkdir(parents=True)
+    for name in ("python.exe", "python313.zip", "python313._pth"):
+        (venv / name).touch()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("lay", "what"),
+    [(_conda, "a conda environment"), (_copied_base, "a Python installation"), (_embeddable, "an embeddable Python")],
+    ids=["conda", "installation", "embeddable"],
+)
+def test_a_whole_python_is_nobodys_environment(
+    site: Site, lay: Callable[[Path], None], what: str, command: str
+) -> None:
+    lay(site.venv)
+    settings, before = site.settings, fingerprint(site.root)
+    with pytest.raises(RefusedError) as caught:
+        COMMANDS[command](settings)
+    assert (caught.value.code, what in caught.value.message) == ("whole-python", True)
+    assert fingerprint(site.root) == before
+
+
+def test_the_old_virtualenvs_have_a_library_and_are_environments(tmp_path: Path) -> None:
+    _copied_base(tmp_path)
+    (library,) = (tmp_path / "lib").iterdir()
+    assert layout.whole_python(tmp_path)
+    (library / "orig-prefix.txt").touch()
+    assert not layout.whole_python(tmp_path)
 
 
 def test_no_lock_and_no_wheelhouse(site: Site) -> None:
@@ -147,3 +209,22 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
 def test_a_mount_point(tmp_path: Path, small_disk: Path) -> None:
     site = Site(tmp_path / "project", path=str(small_disk))
     assert "mount point" in refused(site).message
+
+
+def test_auto_takes_the_highest_version_and_neither_backup_nor_base(tmp_path: Path) -> None:
+    names = (
+        *(".venv313.bak", ".venv313-old", ".venv3", ".venv3133", ".venv313T", ".venv39", ".venv310", ".venv313"),
+        *(".venv313t", ".venv314", ".venv", "venv"),
+    )
+    for name in names:
+        (tmp_path / "ai" / name / "bin").mkdir(parents=True)
+        (tmp_path / "ai" / name / "bin" / "python").touch()
+    order = [".venv314t", ".venv314", ".venv313t", ".venv313", ".venv310", ".venv39", ".venv", "venv"]
+    assert [path.name for path in layout.candidates(tmp_path)] == order
+    found = layout.locate(tmp_path, None)
+    assert found is not None
+    assert found.name == ".venv314"
+    (found / "conda-meta").mkdir()
+    found = layout.locate(tmp_path, None)
+    assert found is not None
+    assert found.name == ".venv313t"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from clinic import proc
 from clinic.anatomy import record
 from clinic.drift import drift
 from clinic.facts import Flavour
-from clinic.remedies import path_length, wheelhouse
+from clinic.remedies import path_length, proof, wheelhouse
 from clinic.remedies.install import Source, failure, pip_words, reason_in, uv_words
-from clinic.remedies.proof import service_module
+from clinic.remedies.proof import ALTERED, read_all, service_module
 
 LOCK = Path("bridge.txt")
 
@@ -159,3 +160,32 @@ def test_an_error_of_the_listener_ends_the_program() -> None:
     code = "print('x', flush=True); import time; time.sleep(60)"
     with pytest.raises(KeyboardInterrupt):
         proc.stream([sys.executable, "-c", code], timeout=30, on_line=stop)
+
+
+def test_every_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its size: what is kept of it is two blocks at most, and a name that lies across two is seen."""
+    site = tmp_path / "lib" / "python3.13" / "site-packages"
+    info = site / "big-1.dist-info"
+    info.mkdir(parents=True)
+    monkeypatch.setattr(proof, "_BLOCK", 4096)
+    contents = {
+        "across.bin": bytes(4090) + b"segment-1234" + bytes(5000),
+        "within.bin": bytes(5000) + b"segment-1234",
+        "large.bin": bytes(20 * 1024**2),
+        "other.bin": b"segment-123",
+    }
+    for name, data in contents.items():
+        (site / name).write_bytes(data)
+    rows = [f"{name},sha256={record.digest_of(data)},{len(data)}" for name, data in contents.items()]
+    rows[-1] = "other.bin,sha256=AAAA,11"
+    (info / "RECORD").write_text("\n".join([*rows, "gone.bin,sha256=AAAA,1"]), encoding="utf-8")
+    tracemalloc.start()
+    reading = read_all(tmp_path, site, "segment-1234")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sorted(path.name for path in reading.named) == ["across.bin", "within.bin"]
+    assert reading.objections == [
+        f"{site / 'other.bin'} {ALTERED}",
+        f"{site / 'gone.bin'} is in a RECORD, and not there",
+    ]
+    assert peak < 4 * 1024**2

@@ -72,6 +72,17 @@ def test_a_script_and_a_module_are_run_as_python_would(tmp_path: Path) -> None:
         assert json.loads(out) == json.loads(plain.stdout)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_service_hears_what_its_starter_was_deaf_to(tmp_path: Path) -> None:
+    text = "import signal\nprint([signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)])\n"
+    words = [sys.executable, str(WRAPPER), *script(tmp_path, text)]
+    deaf = ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh"]
+    plain = subprocess.run([*deaf, words[0], *words[2:]], capture_output=True, check=True, timeout=60)
+    assert plain.stdout == b"[True, True]\n"
+    done = subprocess.run([*deaf, *words], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"[False, False]\n"
+
+
 def test_what_is_not_there_is_said_as_python_says_it(tmp_path: Path) -> None:
     for words in (["-m", "nothing_like_it"], ["absent.py"]):
         plain = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, check=False)

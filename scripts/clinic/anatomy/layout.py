@@ -105,7 +105,7 @@ def has_environment(venv: Path) -> bool:
 def locate(root: Path, configured: Path | None) -> Path | None:
     """The environment to look at; None where `auto` finds none (README, Settings).
 
-    With `auto`, the first that exists of ai/.venv314t, ai/.venv3*, ai/.venv, ai/venv; a dangling link or a folder
+    With `auto`, the first that exists of ai/.venv314t, ai/.venv3NN, ai/.venv, ai/venv; a dangling link or a folder
     without an environment in it counts only if none does.
     """
     if configured is not None:
@@ -146,15 +146,39 @@ def redirected(path: Path) -> Path:
     return named if named is not None and has_environment(named) else path
 
 
+_VERSIONED = re.compile(r"\.venv3(\d{1,2})(t?)\Z")
+
+
 def candidates(root: Path) -> list[Path]:
-    """Where a project's own environment may lie, in the order in which they count."""
-    folder = root / "ai"
-    try:
-        versioned = sorted((path for path in folder.iterdir() if path.name.startswith(".venv3")), reverse=True)
-    except OSError:
-        versioned = []
-    first = root / MANAGED
-    return [first, *(path for path in versioned if path != first), folder / ".venv", folder / "venv"]
+    """Where a project's own environment may lie, in the order in which they count: the highest version, `t` first.
+
+    Neither what somebody keeps beside it (`.venv313.bak`) nor a whole Python is one.
+    """
+    folder, first = root / "ai", root / MANAGED
+    told = [(match, folder / name) for name in names_in(folder) if (match := _VERSIONED.match(name))]
+    told.sort(key=lambda each: (int(each[0][1]), each[0][2]), reverse=True)
+    places = [first, *(path for _, path in told if path != first), folder / ".venv", folder / "venv"]
+    return [path for path in places if not whole_python(path)]
+
+
+def whole_python(folder: Path) -> str:
+    """What a folder is that holds a whole Python instead of an environment; empty where it does not.
+
+    An environment has no standard library: `os.py`, which CPython's getpath looks for, is the base's. The virtualenv
+    of old (below 20) copied it, and left `orig-prefix.txt` beside it.
+    """
+    if is_folder(folder / "conda-meta"):
+        return "a conda environment"
+    libraries = [folder / "Lib", *(library for library, _ in library_folders(folder, "posix"))]
+    for library in libraries:
+        if is_file(landmark := library / "os.py") and not landmark.is_symlink():
+            return "" if is_file(library / "orig-prefix.txt") else "a Python installation"
+    # Windows' embeddable package has its library in an archive.
+    zipped = any(_ZIPPED.match(name) for name in names_in(folder)) and is_file(folder / "python.exe")
+    return "an embeddable Python" if zipped else ""
+
+
+_ZIPPED = re.compile(r"python3\d+\.zip\Z", re.IGNORECASE)
 
 
 def named_for(root: Path, flavour: Flavour) -> Path:

@@ -19,6 +19,7 @@ from clinic.checks import (
     scripts,
     start_up,
     starters,
+    trust,
     variables,
 )
 from clinic.checks.base import Check
@@ -28,6 +29,7 @@ from clinic.model import Finding, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *place.CHECKS,
+    *trust.CHECKS,
     *starters.CHECKS,
     *location.CHECKS,
     *start_up.BASE,
@@ -52,11 +54,16 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(facts: Facts) -> tuple[Finding, ...]:
-    """Every damage that the facts show, each named by one code."""
+    """Every damage that the facts show, each named by one code.
+
+    Of an environment that was not run for want of trust nothing else is judged than whose it is, and its disk.
+    """
     found: dict[str, Finding] = {}
     explained: set[str] = set()
     for check in CHECKS:
         if check.silenced_by & found.keys() or check.echo_of in explained:
+            continue
+        if trust.CODE in found and check not in disk.CHECKS:
             continue
         evidence = check.look(facts)
         if evidence:

@@ -11,6 +11,10 @@ ENOUGH = 1024 * 1024
 """Bytes: less than this is not enough for a log, a pid file and a new pyvenv.cfg."""
 
 
+FEW = 16
+"""Files: fewer than a repair makes (its receipt, the lock, what it writes)."""
+
+
 def full(facts: Facts) -> Evidence:
     """No room left: whatever is written is cut short."""
     disk = facts.disk
@@ -18,7 +22,9 @@ def full(facts: Facts) -> Evidence:
         return None
     if disk.free < ENOUGH:
         return f"{disk.free:,} bytes are free where {facts.venv} lies: what is written there is cut short"
-    return f"no file can be made any more where {facts.venv} lies (no inodes are left)" if disk.inodes == 0 else None
+    if disk.inodes is not None and disk.inodes < FEW:
+        return f"{disk.inodes} more files can be made where {facts.venv} lies: the disk is out of inodes"
+    return None
 
 
 def read_only(facts: Facts) -> Evidence:

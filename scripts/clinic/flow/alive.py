@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from clinic import plan
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
+from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, judge, patient
 from clinic.flow.serve import refuse_another_environment
 from clinic.model import Finding, Result
@@ -62,7 +63,9 @@ def keep_alive(
     for note in stopgap.nag(settings):
         herald.event("stopgap", note)
     try:
-        return _told(settings, keepalive.keep_alive(settings, _Care(settings, venv), herald, supervised=supervised))
+        with server_told(settings):
+            watched = keepalive.keep_alive(settings, _Care(settings, venv), herald, supervised=supervised)
+        return _told(settings, watched)
     except ClinicError as error:
         if supervised:
             herald.event("not-watching", error.message, code=error.code)
@@ -222,14 +225,16 @@ def _fatal(who: Patient) -> tuple[Finding, ...]:
 
 
 def _sick(who: Patient) -> tuple[Finding, ...]:
-    from clinic.checks import examine
+    """What the whole look finds. One that may not be run for whose it is can't be looked at, and is not to blame."""
+    from clinic.checks import examine, trust
 
-    return tuple(finding for finding in examine(who.look()) if finding.severity != "advice")
+    found = examine(who.look(whosever=True))
+    return tuple(finding for finding in found if finding.severity != "advice" and finding.code != trust.CODE)
 
 
 def _trouble(who: Patient, wrong: tuple[Finding, ...]) -> Trouble:
     return Trouble(
         wrong[0].code,
         f"The environment is the cause: {wrong[0].evidence[0]}.",
-        f"{plan.way_out(judge(who, who.look()).options)}{who.flags}",
+        f"{plan.way_out(judge(who, who.look(whosever=True)).options)}{who.flags}",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from clinic import plan
 from clinic.checks.concerned import makes_cfg_untrue
-from clinic.errors import ClinicError, FailedError
+from clinic.errors import ClinicError, FailedError, MachineError
 from clinic.facts import Facts
 from clinic.flow.patient import Patient, patient
 from clinic.model import Diagnosis, Finding, Receipt, Result
@@ -91,6 +91,8 @@ class Case:
     notes: list[str] = field(default_factory=list)
     spent: set[str] = field(default_factory=set)
     """Remedies that were refused or did not hold."""
+    stopped: bool = False
+    """Whether this machine failed on the way: no other repair gets round a full disk."""
     rounds: int = 0
     codes: tuple[str, ...] = ()
     """The damages that the course was chosen for."""
@@ -104,6 +106,8 @@ class Case:
 
     def course(self, facts: Facts, diagnosis: Diagnosis) -> tuple[str, ...]:
         """What to apply now, cheapest first."""
+        if self.stopped:
+            return ()
         without = frozenset(self.spent | (set() if self.wish.rebuild else {"rebuild"}))
         self.facts, known = facts, facts.search.base is not None
         chosen = self.chosen(diagnosis.findings)
@@ -142,11 +146,19 @@ class Case:
             self.notes.append(f"{remedy} has cured {', '.join(along)} too: it cannot leave that alone")
 
     def apply(self, remedy: str) -> Result | None:
-        """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates."""
+        """Apply one remedy; None where nothing came of it. One that fails is spent: the next round escalates.
+
+        Raises MachineError where this machine fails before anything was mended.
+        """
+        if self.stopped:
+            return None
         self.shown.step(f"Applying {remedy}")
         try:
             result = CURES[remedy](self)
         except ClinicError as error:
+            self.stopped = isinstance(error, MachineError)
+            if self.stopped and not self.mended:
+                raise
             self.errors.append(error)
             self.spent.add(remedy)
             return None

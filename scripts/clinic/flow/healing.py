@@ -81,7 +81,8 @@ def _look(who: Patient) -> Seen:
     with ThreadPoolExecutor(2) as pool:
         server = pool.submit(manager.status, who.settings)
         # Not of a python that might run for ever: a glance tells, and costs nothing.
-        fit = not any(finding.severity == "fatal" for finding in examine(glance(who.venv)))
+        seen = glance(who.venv, who.owners)
+        fit = not seen.distrust and not any(finding.severity == "fatal" for finding in examine(seen))
         asked = pool.submit(environment.ask, who.venv, who.settings) if fit else None
         facts = who.look(deep=True)
         return Seen(

@@ -22,16 +22,17 @@ def diagnose(
     *,
     archive: bool = False,
     deep: bool = False,
+    trust: bool = False,
     progress: Steps | None = None,
 ) -> Result:
     """Observe, examine, plan; stop there. Changes nothing, but for the document that `archive` asks for.
 
-    `deep` also compares every installed file with its RECORD.
+    `deep` also compares every installed file with its RECORD; `trust` runs its python whoever it belongs to.
     """
-    who = patient(settings, venv)
+    who = replace(patient(settings, venv), trusts_all=trust)
     with ThreadPoolExecutor(1) as pool:  # a look mostly waits
         holding_it = pool.submit(holding.others, settings, who.venv)
-        facts = _deep_look(who, progress or Steps()) if deep else who.look()
+        facts = _deep_look(who, progress or Steps()) if deep else who.look(whosever=True)
     diagnosis = judge(who, facts)
     word: OutcomeWord = "sick" if diagnosis.sick else "healthy"
     data = as_data(diagnosis) | changed_since(who, facts)
@@ -45,7 +46,7 @@ def diagnose(
 
 def _deep_look(who: Patient, shown: Steps) -> Facts:
     shown.step("Comparing every file with its record")
-    return who.look(deep=True, say=lambda done, of: shown.detail(f"{done} of {of} files"))
+    return who.look(deep=True, whosever=True, say=lambda done, of: shown.detail(f"{done} of {of} files"))
 
 
 def _archived(who: Patient, facts: Facts, diagnosis: Diagnosis, result: Result) -> Result:
@@ -53,7 +54,7 @@ def _archived(who: Patient, facts: Facts, diagnosis: Diagnosis, result: Result) 
     from clinic.flow.check import quick_checks
     from clinic.report import incident
 
-    checks = quick_checks(who, facts, diagnosis.findings)
+    checks = () if facts.distrust else quick_checks(who, facts, diagnosis.findings)
     path = incident.write(who.settings.records, replace(result, data={**result.data, "checks": checks}))
     return replace(result, data={**result.data, "incident": path})
 

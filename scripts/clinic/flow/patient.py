@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinic import proc
 from clinic.anatomy import layout
+from clinic.anatomy.ownership import Owners, callers
 from clinic.errors import RefusedError
 from clinic.facts import Facts, Known
 from clinic.model import Diagnosis
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from clinic.records import Records
 
 
+TRUST = "INVOKE_CLINIC_ENVIRONMENT_TRUST"
+
+
 @dataclass(frozen=True)
 class Patient:
     """One environment, looked at on behalf of one project."""
@@ -29,6 +33,8 @@ class Patient:
     venv: Path
     own: bool
     """Whether it is the project's own: only then do its lock and its imports say what must be in it."""
+    trusts_all: bool = False
+    """Whether it may be run whoever it belongs to."""
 
     @cached_property
     def records(self) -> Records:
@@ -60,17 +66,20 @@ class Patient:
         deep: bool = False,
         say: Callable[[int, int], object] = lambda _done, _all: None,
         later: list[Whole] | None = None,
+        whosever: bool = False,
     ) -> Facts:
         """Observe it; reads only. `deep` compares every file with its RECORD, and tells `say` how many are done.
 
-        With `later`, its python is not waited for (see `observe`).
+        With `later`, its python is not waited for (see `observe`). Raises RefusedError where it may be somebody else's
+        work, so that it was not run; with `whosever`, the facts say so.
         """
         from clinic.anatomy import lock
         from clinic.observe import observe
 
         pins = lock.read(self.settings.environment.requirements) if self.own else ()
-        return observe(
+        facts = observe(
             self.venv,
+            owners=self.owners,
             imports=self.imports if imports else (),
             locked=lambda flavour: lock.wanted(pins, flavour),
             base=base,
@@ -81,6 +90,20 @@ class Patient:
             say=say,
             later=later,
         )
+        if facts.distrust and not whosever:
+            raise RefusedError(
+                "not-trusted",
+                f"{facts.distrust[0]}: nothing of {self.venv} was run, and nothing was touched.",
+                f"if you trust it: {TRUST}={proc.quoted(self.venv)}, or clinic.environment.trust in ~/.invoke.yaml",
+            )
+        return facts
+
+    @property
+    def owners(self) -> Owners | None:
+        """Whose files may be run; None where that is no question."""
+        if self.trusts_all or os.name == "nt":
+            return None
+        return Owners(callers(os.environ), self.settings.environment.trust)
 
     @property
     def known(self) -> Known:
@@ -99,7 +122,27 @@ class Patient:
 
 
 def patient(settings: Settings, venv: str | Path | None = None) -> Patient:
-    """The environment that a flag names, or the project's own. Raises RefusedError where neither is there to name."""
+    """The environment that a flag names, or the project's own.
+
+    Raises RefusedError where neither is there to name, and where a whole Python lies there.
+    """
+    who = _named(settings, venv)
+    refuse_whole_python(who.venv)
+    return who
+
+
+def refuse_whole_python(folder: Path) -> None:
+    """Raise RefusedError for a base installation or a conda environment: nothing is written into one."""
+    if what := layout.whole_python(folder):
+        place = proc.quoted(folder)
+        raise RefusedError(
+            "whole-python",
+            f"{folder} is {what}: a whole Python, and no virtual environment. Nothing was touched.",
+            f"conda env update --prefix {place}" if "conda" in what else "invoke diagnose --venv PATH",
+        )
+
+
+def _named(settings: Settings, venv: str | Path | None) -> Patient:
     own = layout.locate(settings.root, settings.environment.path)
     if venv is None:
         return Patient(settings, own or settings.root / layout.MANAGED, own=True)
@@ -147,7 +190,7 @@ def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def changed_since(who: Patient, facts: Facts) -> dict[str, Any]:
     """What has changed since the last known-good state, where one was recorded and an environment is there."""
-    if who.snapshot is None or facts.tree is None:
+    if who.snapshot is None or facts.tree is None or facts.distrust:
         return {}
     from clinic import changes
     from clinic.observe.state import state_of

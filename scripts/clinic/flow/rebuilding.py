@@ -18,7 +18,7 @@ from clinic.facts import Facts
 from clinic.flow import drafting, holding
 from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
-from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.flow.patient import Patient, as_data, judge, patient, refuse_whole_python
 from clinic.flow.repair import damage, locked, told
 from clinic.model import Diagnosis, Receipt, Result
 from clinic.observe import Whole, observe
@@ -109,6 +109,7 @@ class _Run:
         free = self.venv is None and self.settings.environment.path is None
         if free and layout.locate(self.settings.root, None) is None:
             who = replace(who, venv=layout.named_for(self.settings.root, choice.base.flavour))
+            refuse_whole_python(who.venv)
             facts = who.look(later=later)
         return Case(who, facts, choice, path, self.wish), later[-1] if later else lambda: facts
 

@@ -14,6 +14,7 @@ from clinic.checks import CHECKS
 from clinic.checks.starters import HURT
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
+from clinic.flow.interruption import repairs_told
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.model import Diagnosis, Receipt, Result
 from clinic.records import Entry, Records
@@ -54,10 +55,17 @@ def fix_cfg(
             return _planned(before, draft, notes)
         look = _proof(who, draft, imports=imports)
         hurt = partial(packages_hurt, who)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, **damage(facts))
+        left = partial(_left, who, spare)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, left, **damage(facts))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
+
+
+def _left(who: Patient, spare: frozenset[str], after: Facts) -> str:
+    """What this repair should have mended and is still found; empty where nothing is."""
+    still = (f for f in judge(who, after).findings if remedy.NAME in f.cured_by and f.severity != "advice")
+    return next((f"{f.code} is still found: {f.evidence[0]}" for f in still if f.code not in spare), "")
 
 
 def damage(facts: Facts) -> dict[str, Any]:
@@ -194,7 +202,7 @@ def locked(records: Records, command: str, *, dry_run: bool) -> AbstractContextM
 
 @contextmanager
 def _hold(records: Records, command: str) -> Iterator[list[Entry]]:
-    with records.lock(command) as recovered:
+    with records.lock(command) as recovered, repairs_told(records):
         token = _HELD.set(records.folder)
         try:
             yield recovered

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinic.anatomy import layout
 from clinic.errors import ClinicError, FailedError, RefusedError
+from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, judge, patient
 from clinic.model import OutcomeWord, Result
 from clinic.remedies import stopgap
@@ -34,7 +35,8 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
         argv = settings.service.argv(python, who.venv, settings.root)
         return Result("start", "planned", 0, {**manager.status(settings).as_json(), "plan": [" ".join(argv)]})
     try:
-        status = manager.start(settings, python, who.venv)
+        with server_told(settings):
+            status = manager.start(settings, python, who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
     if not status.stopgap:
@@ -75,7 +77,10 @@ def _explained(who: Patient, error: FailedError) -> ClinicError:
     """If the environment is to blame, its first finding says more than the log of a server that died of it."""
     from clinic import plan
 
-    diagnosis = judge(who, who.look())
+    try:
+        diagnosis = judge(who, who.look())
+    except RefusedError:  # what may not be run can't be blamed
+        return error
     sick = [finding for finding in diagnosis.findings if finding.severity != "advice"]
     if not sick:
         return error
@@ -94,7 +99,8 @@ def stop_server(settings: Settings, *, dry_run: bool = False) -> Result:
     if dry_run:
         plan = [f"stop process {now.pid}"] if now.pid else []
         return Result("stop", "planned", 0, {**now.as_json(), "plan": plan})
-    status = manager.stop(settings)
+    with server_told(settings):
+        status = manager.stop(settings)
     return _told("stop", status, "healthy" if status.changed else "unchanged", 0, settings)
 
 
@@ -107,7 +113,8 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
     if dry_run:
         return Result("restart", "planned", 0, {**manager.status(settings).as_json(), "plan": ["stop", "start"]})
     try:
-        status = manager.restart(settings, layout.python_in(who.venv), who.venv)
+        with server_told(settings):
+            status = manager.restart(settings, layout.python_in(who.venv), who.venv)
     except FailedError as error:
         raise _explained(who, error) from error
     if not status.stopgap:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from clinic.anatomy import layout
 from clinic.errors import ClinicError
+from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient
 from clinic.remedies import stopgap
 from clinic.report.progress import Steps
@@ -64,7 +65,8 @@ def _done(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: li
     shown.step("Starting the server" if wanted.verb == "start" else "Restarting the server")
     act = manager.restart if wanted.verb == "restart" else manager.start
     try:
-        status = act(settings, python, who.venv, mode=memory.recall(settings).mode, unless_down=True)
+        with server_told(settings):
+            status = act(settings, python, who.venv, mode=memory.recall(settings).mode, unless_down=True)
     except ClinicError as error:
         if error.code == "stopped-meanwhile":
             wanted.said = "left down: it was stopped meanwhile"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clinic import interpreters, proc
+from clinic import headroom, interpreters, proc
 from clinic.anatomy import cfg as grammar
 from clinic.anatomy import layout
+from clinic.anatomy.ownership import Owners
 from clinic.anatomy.there import exists
 from clinic.facts import NOTHING_KNOWN, CfgFile, Facts, Flavour, Known, Self, Silence
+from clinic.observe.background import begun
 from clinic.observe.base import Search, behind, flavour_of, search
 from clinic.observe.home import home_of, named_in
 from clinic.observe.tree import ENDLESS, look_at_root, read_cfg, read_tree
@@ -32,6 +33,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     wants_system_site: bool | None = None,
     known: Known = NOTHING_KNOWN,
     run: interpreters.Runner = proc.run,
+    owners: Owners | None = None,
     deep: bool = False,
     environ: Mapping[str, str] | None = None,
     say: Callable[[int, int], object] = lambda _done, _all: None,
@@ -39,12 +41,15 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
 ) -> Facts:
     """Look at the environment at `venv`: its files, the base they prove, and what its own python says of itself.
 
-    Its python is run only where it can run here, in isolated mode and with a time limit. `imports` are the modules
+    Its python is run only where it can run here, in isolated mode and with a time limit; with `owners`, only if it
+    belongs to them: else `distrust` says why not, and little else is known. `imports` are the modules
     it is to try, `locked` tells which distributions an environment of its flavour must hold, `known` what the records
     say, `environ` holds the variables of the person's shell. With `deep`, every file is compared with its RECORD, and
     `say` is told how many are done. Where there is `later`, its python is not waited for: what waits for its answer and
-    gives the whole is put there, and `me` is None. Never raises for what it finds.
+    gives the whole is put there, and `me` is None. Never raises for what it finds; raises MachineError or OSError where
+    this machine lacks what a look needs.
     """
+    headroom.refuse_without()
     # A glance need not pay for these.
     from clinic.observe import hooks
     from clinic.observe.disk import disk_of
@@ -52,6 +57,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     from clinic.observe.packages import read_packages
     from clinic.observe.places import is_here, read_places
     from clinic.observe.starters import foreign_extension, relied
+    from clinic.observe.trust import distrusted, guarded
     from clinic.observe.variables import derailing
 
     root = look_at_root(venv)
@@ -60,7 +66,10 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         return Facts(venv, root.kind, root.target, wants_system_site=wants_system_site, now=time.time())
     file = read_cfg(venv, platform)
     tree = read_tree(venv, platform)
-    hunt = Search(venv, tree, flavour_of(tree), run)
+    disk = disk_of(venv, filter(None, (tree.scripts, tree.site_packages)))
+    if owners and (distrust := distrusted(owners, venv, file, tree)):
+        return Facts(venv, root.kind, root.target, file, tree, distrust=distrust, disk=disk, now=time.time())
+    hunt = Search(venv, tree, flavour_of(tree), guarded(run, owners) if owners else run)
     cfg = grammar.parse(file.raw) if file.raw else None
     # Its own python is asked while the base is being looked for: neither needs the other's answer.
     me = _ask(hunt, file, cfg, imports)
@@ -89,7 +98,7 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
         packages=replace(packages, bytecode=(*packages.bytecode, *cached())),
         places=read_places(venv, tree, packages),
         wants_system_site=wants_system_site,
-        disk=disk_of(venv, filter(None, (tree.scripts, tree.site_packages))),
+        disk=disk,
         variables=derailing(venv, tree, found.base, environ or {}),
         now=now,
     )
@@ -113,15 +122,33 @@ def observe(  # noqa: PLR0913 - what a look needs to know, all of it by name
     return facts
 
 
-def glance(venv: Path) -> Facts:
-    """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work."""
+def glance(venv: Path, owners: Owners | None = None) -> Facts:
+    """What can be seen without running anything: a matter of milliseconds, enough to tell a start that can't work.
+
+    With `owners`, also whether more may be run.
+    """
+    headroom.refuse_without()
     root = look_at_root(venv)
     platform = layout.platform_of(venv)
     if root.kind not in {"directory", "link"} or platform is None or not layout.has_environment(venv):
         return Facts(venv, root.kind, root.target, now=time.time())
     tree = read_tree(venv, platform)
     file = read_cfg(venv, platform)
-    return Facts(venv, root.kind, root.target, cfg=file, tree=tree, flavour=flavour_of(tree), now=time.time())
+    distrust: tuple[str, ...] = ()
+    if owners:
+        from clinic.observe.trust import distrusted
+
+        distrust = distrusted(owners, venv, file, tree)
+    return Facts(
+        venv,
+        root.kind,
+        root.target,
+        cfg=file,
+        tree=tree,
+        flavour=flavour_of(tree),
+        distrust=distrust,
+        now=time.time(),
+    )
 
 
 def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence[str]) -> Answer:
@@ -131,17 +158,7 @@ def _ask(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None, imports: Sequence
     python = layout.python_in(hunt.venv, hunt.tree.platform)
     if reason := _why_not(hunt, file, cfg, python):
         return lambda: Silence(reason)
-    answers: list[Self | Silence] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(interpreters.ask(python, hunt.venv, imports, run=hunt.run)), daemon=True
-    )
-    asking.start()
-
-    def answer() -> Self | Silence:
-        asking.join()
-        return answers[0] if answers else Silence("could not be asked")
-
-    return answer
+    return begun(lambda: interpreters.ask(python, hunt.venv, imports, run=hunt.run))
 
 
 def _ask_bytecode(hunt: Search, file: CfgFile, cfg: grammar.Cfg | None) -> Callable[[], tuple[Path, ...]]:

@@ -80,6 +80,8 @@ class Search:
             return candidate.reason
         if candidate.is_environment:
             return "is itself an environment"
+        if same(candidate.prefix, self.venv):
+            return "is the environment itself"
         if self.flavour and candidate.flavour != self.flavour:
             return f"is Python {candidate.flavour}, the environment holds packages for {self.flavour}"
         return ""

@@ -49,9 +49,9 @@ def agrees(path: str, row: Row) -> bool:
             os.close(descriptor)
     except (OSError, ValueError):
         return False
-    return _spelled(digest.digest(), row.digest)
+    return spelled(digest.digest(), row.digest)
 
 
-def _spelled(digest: bytes, told: str) -> bool:
+def spelled(digest: bytes, told: str) -> bool:
     """As RECORD spells it (PEP 376); some builders of wheels write hexadecimal digits."""
     return told.rstrip("=") == base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii") or told == digest.hex()

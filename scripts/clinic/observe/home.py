@@ -68,7 +68,9 @@ def named_in(cfg: grammar.Cfg, base: Interpreter | None) -> tuple[Named, ...]:
 
 def _interpreters_below(path: Path) -> Path | None:
     for folder in (path / "bin", path.parent / "bin", path.parent):
-        if any(is_file(folder / name) for name in layout.executable_names(None, layout.here())):
+        if not same(folder, path) and any(
+            is_file(folder / name) for name in layout.executable_names(None, layout.here())
+        ):
             return folder
     return None
 

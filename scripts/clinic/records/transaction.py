@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from clinic import fs
-from clinic.errors import FailedError
+from clinic.errors import of_the_machine
 from clinic.model import Receipt
 from clinic.records.entry import Entry, State
 
@@ -116,27 +115,8 @@ class Transaction:
     ) -> None:
         if self.entry.state == "pending" and (self.entry.moved or self.entry.made or self.entry.brought):
             self.put_back()
-        if isinstance(error, OSError) and error.errno in _OUTSIDE:
-            raise _outside(error) from error
-
-
-_OUTSIDE = {
-    errno.EROFS: ("disk-read-only", "make the file system writable, then try again"),
-    errno.ENOSPC: ("disk-full", "free some space, then try again"),
-    errno.EDQUOT: ("disk-full", "free some space, then try again"),
-    errno.EACCES: ("not-writable", "invoke diagnose"),
-    errno.EPERM: ("not-writable", "invoke diagnose"),
-}
-"""What must be mended outside of the suite; `diagnose` names whose an environment is, and what to type."""
-
-
-def _outside(error: OSError) -> FailedError:
-    if fs.in_use(error):
-        code, hint = "file-in-use", "end the program that has it open, then try again"
-    else:
-        code, hint = _OUTSIDE[error.errno or errno.ENOSPC]
-    message = f"{error.filename or 'A file'} could not be written: {error.strerror}. Everything is as it was before."
-    return FailedError(code, message, hint)
+        if error and (known := of_the_machine(error, "Everything is as it was before.")):
+            raise known from error
 
 
 def put_back(entry: Entry) -> None:

@@ -146,17 +146,19 @@ def apply(
     venv: Path,
     look: Callable[[], Facts],
     packages_hurt: Callable[[], bool],
+    left: Callable[[Facts], str],
     **damage: Any,
 ) -> tuple[Receipt, Facts, str]:
     """Write, look again, and keep it if it holds; else put everything back. `damage` goes on record with it.
 
     `packages_hurt` is asked where an import fails: whether that is the packages' own fault, which no cfg can help.
+    `left` tells what the checks still find of this repair's own kind.
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
     with records.transaction(NAME, venv, base=str(plan.base.executable), proof=plan.proof, **damage) as change:
         write(plan, change)
         after = look()
-        objection = unproved(after, plan.base, packages_hurt)
+        objection = unproved(after, plan.base, packages_hurt) or left(after)
         return (change.put_back() if objection else change.commit()), after, objection
 
 

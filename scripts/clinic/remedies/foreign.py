@@ -16,6 +16,7 @@ from pathlib import Path
 from clinic import fs
 from clinic.anatomy import layout, record
 from clinic.anatomy.there import exists, is_folder, names_in
+from clinic.errors import of_the_machine
 from clinic.facts import Platform
 
 _OF_CREATORS = frozenset(
@@ -197,13 +198,16 @@ def carry(old: Path, new: Path, paths: list[Path], into: Carried) -> None:
             into.carried.append(target.relative_to(new))
 
 
+_OF_THIS_FILE = frozenset({errno.EACCES, errno.EPERM})
+
+
 def _copied(source: Path, target: Path) -> str:
-    """Copy; why not, where it can't be done. A full disk is no reason to leave something out: it is raised."""
+    """Copy; why not, where it can't be done. A full or failing disk is no reason to leave a file out: it is raised."""
     try:
         fs.copy(source, target)
     except OSError as error:
         fs.remove(target)
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno not in _OF_THIS_FILE and of_the_machine(error):
             raise
         return f"cannot be copied: {error.strerror or 'a pipe, a device, or not readable'}"
     return ""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from clinic.anatomy import layout
-from clinic.anatomy.there import exists, is_file, is_folder, names_in, same
+from clinic.anatomy.there import exists, is_folder, names_in, same
 from clinic.errors import RefusedError
 from clinic.settings import Settings
 
@@ -88,21 +88,9 @@ def _in_the_way(venv: Path) -> Objection:
 
 def _not_an_environment(venv: Path, *, own: bool) -> Objection:
     names = names_in(venv) if is_folder(venv) else []
-    if "conda-meta" in names:
-        return f"{venv} is a conda environment, which conda alone can rebuild", "conda env update"
-    if _is_installation(venv):
-        return f"{venv} is a python installation, not an environment", _ELSEWHERE
     if names and not own and not layout.has_environment(venv):
         return f"{venv} is a folder without an environment in it ({names[0]} is there)", _ELSEWHERE
     return _FINE
-
-
-def _is_installation(venv: Path) -> bool:
-    """A standard library of its own is what an environment has not (links of old virtualenvs apart)."""
-    folders = [venv / "Lib", *(folder for folder, _ in layout.library_folders(venv, "posix"))]
-    return any(is_file(place := folder / "os.py") and not place.is_symlink() for folder in folders) and not exists(
-        venv / layout.CFG
-    )
 
 
 def _within(path: Path, folder: Path) -> bool:

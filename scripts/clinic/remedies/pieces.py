@@ -25,8 +25,12 @@ def recorded(place: Place, folder: Path) -> set[str]:
     return set(compare(place, rows).owned)
 
 
-def own(place: Place, folders: Iterable[Path], also: Iterable[str] = ()) -> list[Path]:
-    """The entries to put aside for these dist-info folders, and for `also` that will be put in their place."""
+def own(place: Place, folders: Iterable[Path], also: Iterable[str] = (), prefix: Path | None = None) -> list[Path]:
+    """The entries to put aside for these dist-info folders, and for `also` that will be put in their place.
+
+    A RECORD may name anything. Of what lies in none of the folders of an install scheme only that is theirs which
+    stands in `prefix` again, where the same distributions have just been installed; the rest is somebody's.
+    """
     mine = [folder for folder in folders if fs.exists(folder)]
     names = {folder.name for folder in mine}
     others = {row for folder in _dist_infos(place) if folder.name not in names for row in recorded(place, folder)}
@@ -36,8 +40,20 @@ def own(place: Place, folders: Iterable[Path], also: Iterable[str] = ()) -> list
     units = _units(place.found.files, place.found.links, owned | _bytecode(place.found.files, owned))
     elsewhere = {name for name in listed if name.startswith("..") and name not in others}
     paths = [place.site / unit for unit in sorted(units)]
-    paths += [Path(os.path.normpath(place.site / name)) for name in sorted(elsewhere)]
+    outside = [Path(os.path.normpath(place.site / name)) for name in sorted(elsewhere)]
+    paths += [path for path in outside if _is_of_scheme(place, path) or _is_brought(place, path, prefix)]
     return [*paths, *(folder for folder in mine if folder not in paths)]
+
+
+def _is_of_scheme(place: Place, path: Path) -> bool:
+    """Whether installers put files there: scripts, and headers (`include/site/python3.13/NAME`, `Include/NAME`)."""
+    return path.is_relative_to(place.scripts) or any(
+        path.is_relative_to(place.venv / folder) for folder in ("include/site", "Include")
+    )
+
+
+def _is_brought(place: Place, path: Path, prefix: Path | None) -> bool:
+    return prefix is not None and fs.exists(prefix / os.path.relpath(path, place.venv))
 
 
 def _dist_infos(place: Place) -> list[Path]:

@@ -6,6 +6,7 @@ after the swap is a warm one) and runs its `--version`, while every file is read
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from clinic.anatomy import layout, record
 from clinic.anatomy.lock import canonical
 from clinic.anatomy.there import exists
 from clinic.facts import Interpreter, Self, Silence
+from clinic.observe import content
 
 VERSION_SECONDS = 30.0
 _RUN = "-m "  # leads the name of a module that the probe is to run (see `clinic.probe`)
@@ -182,13 +184,13 @@ def read_all(root: Path, site: Path, segment: str, skip: frozenset[str] = frozen
     rows = dict(_checkable(site))
     token = segment.encode("ascii")
     with ThreadPoolExecutor(2) as pool:
-        for path, data in pool.map(_content, _files(root, skip)):
-            row = rows.pop(path, None)
-            if data is None:
+        for path, found in pool.map(lambda path: (path, _read(path, rows.get(path), token)), _files(root, skip)):
+            rows.pop(path, None)
+            if found is None:
                 reading.objections.append(f"{path} cannot be read")
-            elif row and not row.agrees(data):
+            elif not found.agrees:
                 reading.objections.append(f"{path} {ALTERED}")
-            if data and token in data:
+            if found and found.names:
                 reading.named.append(Path(path))
     reading.objections += [f"{path} is in a RECORD, and not there" for path in rows if not exists(Path(path))]
     return reading
@@ -213,8 +215,30 @@ def _files(folder: str | Path, skip: frozenset[str]) -> Iterator[str]:
                 yield entry.path
 
 
-def _content(path: str) -> tuple[str, bytes | None]:
+@dataclass(frozen=True)
+class _Found:
+    """What reading one file came to."""
+
+    agrees: bool
+    """With its row in RECORD, if it has one."""
+    names: bool
+    """Whether the staging place is named in it."""
+
+
+_BLOCK = 1024 * 1024
+
+
+def _read(path: str, row: record.Row | None, token: bytes) -> _Found | None:
+    """Read a file in blocks, whatever its size; None where it can't be read. Hashing lets other threads run."""
+    digest = hashlib.new(row.algorithm, usedforsecurity=False) if row else None
+    names, end = False, b""
     try:
-        return path, Path(path).read_bytes()
+        with Path(path).open("rb", buffering=0) as stream:
+            while block := stream.read(_BLOCK):
+                if digest:
+                    digest.update(block)
+                names = names or token in block or token in end + block[: len(token)]
+                end = block[-len(token) :]  # it may lie across two blocks
     except OSError:
-        return path, None
+        return None
+    return _Found(not (row and digest) or content.spelled(digest.digest(), row.digest), names)

@@ -5,7 +5,6 @@ The old one is kept in the stash, whole; taking the rebuild back is two renames.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from typing import Protocol
 
 from clinic import fs
 from clinic.anatomy import activate_writer, layout
-from clinic.errors import FailedError
+from clinic.errors import FailedError, of_the_machine
 from clinic.facts import Interpreter, Platform
 from clinic.records import Records, Transaction
 from clinic.remedies import foreign, path_length, proof, settle, staging
@@ -58,17 +57,22 @@ class Built:
 
 
 def build(draft: Draft, place: staging.Staging, shown: Shown) -> Built:
-    """Make the environment in its staging place and prove it. Raises FailedError; nothing else was touched then."""
+    """Make the environment in its staging place and prove it.
+
+    Raises FailedError or MachineError; nothing else was touched then.
+    """
     try:
         return _build(draft, place, shown)
     except OSError as error:
         _refuse_long([error.filename] if isinstance(error.filename, str) else [])
-        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "build-interrupted"
+        known = of_the_machine(error, "The old environment was not touched.")
+        if known:
+            raise known from error
         raise FailedError(
-            code,
+            "build-interrupted",
             f"The new environment could not be written: {error.strerror or error} ({error.filename or place.folder})."
             " The old one was not touched.",
-            "free some space, then invoke rebuild" if code == "disk-full" else "invoke rebuild",
+            "invoke rebuild",
         ) from error
 
 

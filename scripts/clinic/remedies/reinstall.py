@@ -7,7 +7,6 @@ does not hold afterwards is put back.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 from clinic import fs
 from clinic.anatomy import distinfo, layout
 from clinic.anatomy.lock import canonical
-from clinic.errors import FailedError
+from clinic.errors import ClinicError, FailedError, of_the_machine
 from clinic.observe import content, scripts
 from clinic.observe.rows import Place, compare, read_rows
 from clinic.observe.sweep import sweep
@@ -91,12 +90,12 @@ def fetch(draft: Draft, sources: Sequence[Source], folder: Path, say: Say) -> tu
     return prefix, by
 
 
-def _disk(error: OSError, folder: Path) -> FailedError:
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return FailedError(
-        "disk-full" if full else "install-failed",
+def _disk(error: OSError, folder: Path) -> ClinicError:
+    known = of_the_machine(error, "The environment was not touched.")
+    return known or FailedError(
+        "install-failed",
         f"{error.filename or folder} could not be written: {error.strerror or error}. Nothing was touched.",
-        "free some space, then invoke heal" if full else "invoke rebuild",
+        "invoke rebuild",
     )
 
 
@@ -156,7 +155,7 @@ def replace(draft: Draft, prefix: Prefix, change: Transaction) -> None:
     """The old files to the stash, the new ones into their place."""
     place = pieces.place_of(draft.venv, draft.site, draft.scripts)
     new = sweep(prefix.site)
-    for path in pieces.own(place, draft.folders, new.files):
+    for path in pieces.own(place, draft.folders, new.files, prefix.root):
         change.stash(path)
     homes = tuple(Path(os.path.realpath(folder)) for folder in (draft.site, draft.scripts))
     _bring(prefix.root, draft.venv, change, homes, top=True)

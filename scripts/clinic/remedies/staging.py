@@ -18,7 +18,7 @@ from pathlib import Path
 
 from clinic import fs, proc
 from clinic.anatomy import layout
-from clinic.errors import FailedError, RefusedError
+from clinic.errors import FailedError, RefusedError, of_the_machine
 from clinic.facts import Interpreter
 
 PREFIX = ".clinic-"
@@ -110,6 +110,8 @@ def create(staging: Staging, base: Interpreter, *, include: bool, prompt: str | 
         ):
             session.run()
     except (RuntimeError, OSError, SystemExit) as error:
+        if of_the_machine(error):
+            raise
         raise FailedError(
             "create-failed",
             f"virtualenv could not make an environment of {base.executable} ({base.dotted}): {error}.",

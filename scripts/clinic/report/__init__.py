@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def show(result: Result, *, as_json: bool = False, stream: TextIO | None = None) -> int:
-    """Print a result and return its exit code.
+    """Print a result and return its exit code, whether it could be printed or not.
 
     With `as_json`, the envelope of the contract goes to `stream` (stdout) and nothing goes anywhere else. As text,
     the payload goes to `stream`, and notes and errors go to stderr.
@@ -41,31 +41,30 @@ def show(result: Result, *, as_json: bool = False, stream: TextIO | None = None)
     from clinic.report import screen
 
     out = sys.stdout if stream is None else stream
-    with screen.reader_may_leave(out):
-        if as_json:
-            from clinic.report.envelope import dumps
+    if as_json:
+        from clinic.report.envelope import dumps
 
+        with screen.may_fail(out):
             out.write(dumps(result) + "\n")
-            out.flush()
-        else:
-            from clinic.report import text
+    else:
+        from clinic.report import text
 
-            text.show(result, out, sys.stderr)
+        text.show_what_can_be(result, out, sys.stderr)
     return result.exit_code
 
 
 def line(text: str, stream: TextIO | None = None) -> None:
     """Print one line at once (of a log that is followed), with what could harm a terminal shown as escapes.
 
-    Raises BrokenPipeError when nobody reads any more: the end of following.
+    Raises KeyboardInterrupt when nobody reads any more: the end of following, as by Ctrl+C.
     """
     import sys
 
     from clinic.report import screen
 
     out = sys.stdout if stream is None else stream
-    out.write(screen.encodable(screen.clean(text.expandtabs()), out) + "\n")
-    out.flush()
+    with screen.until_nobody_reads(out):
+        out.write(screen.encodable(screen.clean(text.expandtabs()), out) + "\n")
 
 
 def steps(as_json: bool = False, stream: TextIO | None = None) -> Steps:

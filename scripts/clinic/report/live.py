@@ -136,19 +136,19 @@ def watching(stream: TextIO | None = None) -> Iterator[Callable[[Result], float]
     living = screen.is_terminal(out) and os.environ.get("TERM", "") not in {"dumb", "unknown"}
 
     def show(result: Result) -> float:
-        if living:
-            out.write(_HOME + _BELOW)
-        text.show(result, out, out)
-        out.write(f"\n  {_clock()}, every {_PAUSE:g} s until Ctrl+C\n")
-        out.flush()
+        with screen.until_nobody_reads(out):
+            if living:
+                out.write(_HOME + _BELOW)
+            text.show(result, out, out)
+            out.write(f"\n  {_clock()}, every {_PAUSE:g} s until Ctrl+C\n")
         return _PAUSE
 
-    with screen.reader_may_leave(out):
-        if living:
+    if living:
+        with screen.may_fail(out):
             out.write("\x1b[?1049h\x1b[?25l")  # the screen of programs like less, without a cursor
-        try:
-            yield show
-        finally:
-            if living:
+    try:
+        yield show
+    finally:
+        if living:
+            with screen.may_fail(out):
                 out.write("\x1b[?25h\x1b[?1049l")
-                out.flush()

@@ -137,12 +137,32 @@ def _paint(lines: list[Line], stream: TextIO, screen: Screen) -> None:
 
 
 @contextlib.contextmanager
-def reader_may_leave(stream: TextIO) -> Iterator[None]:
-    """Let the reader of a pipe go away (`invoke diagnose | head`) without a traceback, now or at the end."""
+def may_fail(stream: TextIO) -> Iterator[None]:
+    """Write to a stream that may be of no use: a reader that has gone (`invoke diagnose | head`), a full disk.
+
+    What was done is done, whether it can be told or not.
+    """
     try:
         yield
-    except BrokenPipeError:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+        stream.flush()
+    except (OSError, ValueError):
+        _give_up(stream)
+
+
+@contextlib.contextmanager
+def until_nobody_reads(stream: TextIO) -> Iterator[None]:
+    """Write what goes on and on. Raises KeyboardInterrupt where that is of no use any more."""
+    try:
+        yield
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _give_up(stream)
+        raise KeyboardInterrupt from error
+
+
+def _give_up(stream: TextIO) -> None:
+    """Lead it to the null device: Python's own flush at the end would fail, and make the exit code 120."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

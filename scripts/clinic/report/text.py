@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clinic.report import screen
@@ -29,14 +30,32 @@ _VIEWS = (
 
 
 def show(result: Result, out: TextIO, err: TextIO) -> None:
-    """Write one result for a person."""
+    """Write one result for a person. Raises OSError for a stream that cannot be written."""
+    for stream, fill in parts(result, out, err):
+        _to(stream, fill)
+
+
+Fill = Callable[[Page], None]
+
+
+def parts(result: Result, out: TextIO, err: TextIO) -> tuple[tuple[TextIO, Fill], ...]:
+    """What goes where, in this order."""
     told = envelope(result)
-    _to(err, lambda page: notes(page, result.notes))
-    _to(out, lambda page: payload(page, told))
-    _to(err, lambda page: errors(page, told["errors"]))
+    return (
+        (err, lambda page: notes(page, result.notes)),
+        (out, lambda page: payload(page, told)),
+        (err, lambda page: errors(page, told["errors"])),
+    )
 
 
-def _to(stream: TextIO, fill: Any) -> None:
+def show_what_can_be(result: Result, out: TextIO, err: TextIO) -> None:
+    """Write one result for a person; what goes to a stream that cannot be written is lost."""
+    for stream, fill in parts(result, out, err):
+        with screen.may_fail(stream):
+            _to(stream, fill)
+
+
+def _to(stream: TextIO, fill: Fill) -> None:
     page = Page(screen.of(stream))
     fill(page)
     screen.put(page.lines, stream, page.screen)

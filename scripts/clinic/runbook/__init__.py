@@ -38,17 +38,18 @@ TASKS: tuple[Any, ...] = (
 
 
 def refuse_unreadable_settings() -> None:
-    """Say in one line what Invoke would say with a traceback: the settings file it is about to read is no YAML.
+    """Say in one line what Invoke would say with a traceback: a settings file that it reads is no YAML.
 
     Invoke parses invoke.yaml right after it has imported tasks.py, and a file named by -f a little later.
     """
     from clinic.errors import RefusedError
-    from clinic.settings import check_variables, clinic_section
+    from clinic.settings import check_trust, check_variables, clinic_section, users_file
 
     try:
-        for path in (ROOT / "invoke.yaml", *_named_files(sys.argv)):
+        for path in (users_file(), ROOT / "invoke.yaml", *_named_files(sys.argv)):
             clinic_section(path)
         check_variables()
+        check_trust()
     except RefusedError as error:
         raise Exit(f"error[{error.code}]: {error.message}\n  hint: {error.hint}", code=error.exit_code) from error
 

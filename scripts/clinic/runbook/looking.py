@@ -33,15 +33,17 @@ def onboard(ctx: Context, venv: str | None = None, dry_run: bool = False, json: 
         "list": "list every code with its cure",
         "archive": "also write the incident document",
         "deep": "also compare every installed file with its RECORD",
+        "trust": "run its python although it may be somebody else's work",
     }
 )
-def diagnose(
+def diagnose(  # noqa: PLR0913, PLR0917 - the flags of the command
     ctx: Context,
     venv: str | None = None,
     json: bool = False,
     list_: bool = False,
     archive: bool = False,
     deep: bool = False,
+    trust: bool = False,
 ) -> None:
     """Look, name each damage with its evidence, and show the ways out. Changes nothing."""
     written = archive and not dry_run_wanted(ctx, flag=False)
@@ -50,9 +52,9 @@ def diagnose(
         if list_:
             return flow.known_damages()
         if not deep:
-            return flow.diagnose(settings, venv, archive=written)
+            return flow.diagnose(settings, venv, archive=written, trust=trust)
         with report.steps(as_json=json) as shown:
-            return flow.diagnose(settings, venv, archive=written, deep=True, progress=shown)
+            return flow.diagnose(settings, venv, archive=written, deep=True, trust=trust, progress=shown)
 
     perform("diagnose", work, ctx, as_json=json)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit, ParseError
+
+from toolshed import entry
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -21,8 +22,8 @@ def refuse_misuse(namespace: Collection) -> None:
 
     Invoke offers no way to say with which exit code its parser's errors end, but it lets tasks.py end a run.
     """
-    program, *words = sys.argv
-    if not _reads(program):
+    words = sys.argv[1:]
+    if not entry.run_by("invoke", "inv"):
         return
     try:
         _read(words, namespace)
@@ -61,12 +62,6 @@ def _read(words: list[str], namespace: Collection) -> None:
     # contexts takes the help out of the tasks that they are made of.
     named = Collection(*(deepcopy(task) for name, task in namespace.tasks.items() if name in left))
     Parser(initial=Program().initial_context, contexts=named.to_contexts()).parse_argv(left)
-
-
-def _reads(program: str) -> bool:
-    """Whether it is Invoke that reads this command line; somebody else may have imported tasks.py."""
-    path = Path(program)
-    return path.stem in {"invoke", "inv"} or path.parent.name == "invoke"
 
 
 def _refused(objection: str, words: Sequence[str], tasks: Sequence[str]) -> int:

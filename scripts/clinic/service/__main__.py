@@ -5,8 +5,13 @@ python -m clinic.service start | stop | restart | status | logs | keep-alive
 
 from __future__ import annotations
 
-import os
 import sys
+
+from toolshed import entry
+
+if __name__ == "__main__":
+    entry.prepare()
+
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -27,9 +32,6 @@ _POINTLESS = frozenset({2, 4})
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code (README, Exit codes)."""
-    if sys.stdout is None or sys.stderr is None:  # pythonw, as the Task Scheduler runs the monitor
-        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
-        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     given = _parser().parse_args(arguments)
     settings = cache(lambda: _settings(given))
     code = door.perform(given.verb, lambda: _work(given, settings()), as_json=given.json, settings=settings)

@@ -68,8 +68,9 @@ class Bell:
         self._wakeup = signal.set_wakeup_fd(self._hand.fileno(), warn_on_full_buffer=False)
         for name in _ENDING:
             number = getattr(signal, name, None)
-            if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
-                continue  # nohup: the closed terminal is to be survived
+            # Ignored on purpose: by nohup (SIGHUP), for a background job of a script (SIGINT).
+            if number is None or (name in {"SIGHUP", "SIGINT"} and signal.getsignal(number) is signal.SIG_IGN):
+                continue
             self._before[number] = signal.signal(number, self._ask)
         self._console = console.hold_close(self._closed, self._over)
         return self

@@ -17,6 +17,7 @@ from clinic import proc
 from clinic.errors import FailedError
 from clinic.service import identity, jobs
 from clinic.service.table import Identity, look
+from toolshed import entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,8 @@ def become(argv: Sequence[str], *, windows: bool = os.name == "nt", popen: Popen
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     if not windows:
-        os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
+        with entry.interrupts_held():
+            os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
     with popen(list(argv)) as child:
         code = None
         while code is None:

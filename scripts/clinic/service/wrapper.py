@@ -100,6 +100,7 @@ class Log(io.RawIOBase):
 def main(words: list[str]) -> None:
     """Prepare, and become the service."""
     told = json.loads(os.environ.pop("BRIDGE_WRAPPER", "{}"))
+    _hear()
     if told.get("log"):
         log = Log(told["log"], told["cap"], told["kept"])
         _open_streams(log)
@@ -136,6 +137,14 @@ def _share_a_hidden_console() -> None:
             holder.kill()
     except OSError:
         return  # windows open and close then; the service runs all the same
+
+
+def _hear() -> None:
+    """Let the service hear Ctrl+C and SIGHUP: that its starter was deaf to them (nohup, `&` in a script) is not its."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _open_streams(log: Log) -> None:

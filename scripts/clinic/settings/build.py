@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import string
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -52,6 +53,13 @@ class _Reader:
         except RuntimeError as error:  # ~name of nobody
             raise self.wrong(path, "a path", text) from error
 
+    def folder(self, text: str) -> Path:
+        """A folder whose files are trusted. Raises RefusedError for a relative one."""
+        folder = Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for ~nobody
+        if not folder.is_absolute():
+            raise self.wrong("environment.trust", "a list of absolute paths", [text])
+        return folder.resolve()
+
     def texts(self, path: str, *, empty: bool = False) -> tuple[str, ...]:
         wanted = "a list of texts" if empty else "a list of texts that is not empty"
         return tuple(self.checked(path, wanted, lambda value: _are_texts(value) and (empty or bool(value))))
@@ -96,6 +104,7 @@ def build(tree: Mapping[str, Any], root: Path, file: Path | None, variables: Col
                 "auto, true or false",
                 lambda v: v == "auto" or isinstance(v, bool),
             ),
+            trust=tuple(take.folder(each) for each in take.texts("environment.trust", empty=True)),
         ),
         service=_service(take),
         keep_alive=KeepAlive(

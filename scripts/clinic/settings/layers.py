@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
         "requirements": "requirements/bridge.txt",
         "imports": ["uvicorn", "fastapi"],
         "system_site_packages": "auto",
+        "trust": [],
     },
     "service": {
         "command": [
@@ -54,6 +55,61 @@ DEFAULTS: Mapping[str, Any] = {
     },
     "records": ".clinic",
 }
+
+
+TRUST = ("environment", "trust")
+"""The one list that a variable may set (paths, as in PATH), and that a project may not: it would speak for itself."""
+
+
+def refuse_own_trust(section: Mapping[str, Any], source: Path) -> None:
+    """Raise RefusedError where a project's own file says whom to trust."""
+    environment = section.get("environment")
+    if isinstance(environment, dict) and "trust" in environment:
+        raise RefusedError(
+            "settings-not-here",
+            f"{source}: clinic.environment.trust is taken from ~/.invoke.yaml and from variables only: a project cannot"
+            " say of itself that it is to be trusted.",
+            "set it in ~/.invoke.yaml",
+        )
+
+
+def users_file() -> Path:
+    """The user's own settings, for all projects; Invoke reads the same file."""
+    return Path(os.path.expanduser("~"), ".invoke.yaml")  # noqa: PTH111 - Path.home raises where there is none
+
+
+def check_trust() -> None:
+    """Refuse the list in a file and a variable at once: Invoke stops with a traceback where it finds both."""
+    name = VARIABLE_PREFIX + "_".join(TRUST).upper()
+    environment = clinic_section(users_file()).get("environment")
+    if name in os.environ and isinstance(environment, dict) and "trust" in environment:
+        raise RefusedError("settings-twice", f"{users_file()} and {name} both say whom to trust.", f"unset {name}")
+
+
+# Settings that are paths; relative ones belong to the project.
+_PATHS = (
+    *(("environment", "path"), ("environment", "requirements"), ("records",)),
+    *(("service", name) for name in ("cwd", "pid_file", "log_file")),
+)
+
+
+def users_section(path: Path) -> Mapping[str, Any]:
+    """The part of the user's own file that is ours. Raises RefusedError for a relative path: it fits no folder."""
+    section = clinic_section(path)
+    for keys in _PATHS:
+        value: Any = section
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, str) and (*keys, value) != ("environment", "path", "auto") and not _is_absolute(value):
+            name = ".".join(("clinic", *keys))
+            raise RefusedError(
+                "settings-relative", f"{path}: {name} is relative ({value}).", f"make it absolute in {path}"
+            )
+    return section
+
+
+def _is_absolute(text: str) -> bool:
+    return Path(os.path.expanduser(text)).is_absolute()  # noqa: PTH111 - Path.expanduser raises for ~nobody
 
 
 def read_yaml(path: Path) -> Any:
@@ -191,6 +247,8 @@ def check_variables(variables: Mapping[str, str] | None = None) -> None:
 
 
 def _from_text(name: str, path: tuple[str, ...], text: str) -> Any:
+    if path == TRUST:
+        return [each for each in text.split(os.pathsep) if each]
     default: Any = DEFAULTS
     for key in path:
         default = default[key]

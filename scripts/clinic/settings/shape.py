@@ -17,6 +17,8 @@ class Environment:
     requirements: Path
     imports: tuple[str, ...]
     system_site_packages: Literal["auto"] | bool
+    trust: tuple[Path, ...] = ()
+    """Folders of other users that may be run."""
 
 
 @dataclass(frozen=True)

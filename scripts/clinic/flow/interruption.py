@@ -1,0 +1,65 @@
+"""What is true after an interruption: looked at, and said by the KeyboardInterrupt that goes on to the entry point."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from clinic.records import Entry, Records
+from clinic.settings import Settings
+
+
+@contextlib.contextmanager
+def server_told(settings: Settings) -> Iterator[None]:
+    """Have an interruption say whether the server runs."""
+    before = _pid(settings)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise _saying(interrupt, _of_server(settings, before)) from interrupt
+
+
+@contextlib.contextmanager
+def repairs_told(records: Records) -> Iterator[None]:
+    """Have an interruption say what became of the repairs that were begun since."""
+    known = {entry.id for entry in records.entries()}
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        begun = [entry for entry in records.entries() if entry.id not in known]
+        raise _saying(interrupt, _of_repairs(begun)) from interrupt
+
+
+def _saying(interrupt: KeyboardInterrupt, more: str) -> KeyboardInterrupt:
+    return KeyboardInterrupt(f"{interrupt} {more}".strip())
+
+
+def _of_repairs(begun: Sequence[Entry]) -> str:
+    told = {
+        "done": "{} held and stays; to take it back: invoke undo.",
+        "pending": "{} is unfinished; the next repair puts it back.",
+        "restored": "{} was put back.",
+    }
+    lines = [told[entry.state].format(entry.remedy) for entry in begun if entry.state in told]
+    return " ".join(lines) or "Nothing was changed."
+
+
+def _of_server(settings: Settings, before: int | None) -> str:
+    from clinic.service import find, memory
+
+    found = find.server(settings)
+    if found.kind == "foreign":
+        return f"The server was not touched: {found.why}."
+    pid = found.record.server.pid if found.kind == "ours" and found.record else None
+    if pid is None:
+        return "The server does not run."
+    if memory.recall(settings).wanted == "down":
+        return f"The server was asked to stop and still runs, pid {pid}."
+    return f"The server still runs, pid {pid}." if pid == before else f"A new server runs, pid {pid}."
+
+
+def _pid(settings: Settings) -> int | None:
+    from clinic.service import find
+
+    found = find.server(settings)
+    return found.record.server.pid if found.kind == "ours" and found.record else None
