@@ -69,6 +69,7 @@ def console(tmp_path: Path, attached: list[int]) -> stage.Console:
         ([100, 4711], 1, ["it is one of them"]),
         ([100, 101], os.getpid(), ["its parent is the launcher's"]),
     ],
+    ids=["apart", "on its console", "below it"],
 )
 def test_what_ties_a_server_to_a_console(tmp_path: Path, attached: list[int], parent: int, tied: list[str]) -> None:
     row = Row(Identity(4711, "1"), "R", parent, 0, 0.0)
