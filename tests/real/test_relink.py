@@ -190,9 +190,12 @@ def test_the_command_line_heals_it(ward: Ward, project: Project, name: str) -> N
     assert _packages(fingerprint(patient.venv)) == patient_before
 
 
-def test_an_environment_of_somebody_else_is_healed_for_its_own_sake(ward: Ward, project: Project) -> None:
+def test_an_environment_of_somebody_else_is_healed_for_its_own_sake(
+    ward: Ward, project: Project, free_port: int
+) -> None:
     """It does not hold what this project's service runs, and need not."""
-    settings = {"environment": {"path": str(project.file.parent / "none of ours")}}
+    nobodys = {"path": str(project.file.parent / "none of ours")}
+    settings = {"environment": nobodys, "service": {"port": free_port}}  # what answers on the usual port is no matter
     project.file.write_text(json.dumps({"clinic": settings}), encoding="utf-8")
     patient = ward.patient(VIRTUALENV, bases()[-1])
     patient.python.unlink()
