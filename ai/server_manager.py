@@ -101,17 +101,12 @@ def hand_over(command: list[str]) -> int:
     if os.name != "nt":
         with entry.interrupts_held():
             os.execv(command[0], command)  # noqa: S606 - no shell is wanted
-    import contextlib
     import subprocess
 
     windowless = os.path.basename(sys.executable).lower().startswith("pythonw")  # so the Task Scheduler runs it
-    with subprocess.Popen(command, creationflags=CREATE_NO_WINDOW if windowless else 0) as child:
-        code = None
-        while code is None:
-            # The child got the Ctrl+C of the console too, puts things back and ends.
-            with contextlib.suppress(KeyboardInterrupt):
-                code = child.wait()
-        return code
+    flags = CREATE_NO_WINDOW if windowless else 0
+    with subprocess.Popen(command, creationflags=flags) as child, entry.left_to_the_child():
+        return child.wait()
 
 
 def quoted(path: str) -> str:

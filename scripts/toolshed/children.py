@@ -99,11 +99,12 @@ def ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def hand_over(argv: Sequence[str | Path], cwd: Path) -> int:
     """Run the command that the person wanted, on their terminal; its exit code is ours."""
-    with entry.interrupts_held():  # tasks.py and noxfile.py let them through
-        child = subprocess.Popen([str(word) for word in argv], cwd=cwd, env=scrubbed())
     # The terminal sends Ctrl+C to both of us: the child decides what it means, we only wait. What is
     # sent to us alone is passed on, so that nobody is orphaned.
-    with passed_on(child):
+    with contextlib.ExitStack() as waiting:
+        with entry.interrupts_held():  # tasks.py and noxfile.py let them through
+            child = subprocess.Popen([str(word) for word in argv], cwd=cwd, env=scrubbed())
+            waiting.enter_context(passed_on(child))
         code = child.wait()
     return 128 - code if code < 0 else code
 
@@ -111,11 +112,12 @@ def hand_over(argv: Sequence[str | Path], cwd: Path) -> int:
 @contextlib.contextmanager
 def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
     """Ignore Ctrl+C and pass on a request to end."""
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    before = {}
     for number in requests_to_end():
         before[number] = signal.signal(number, lambda received, _frame: child.send_signal(received))
     try:
-        yield
+        with entry.left_to_the_child():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

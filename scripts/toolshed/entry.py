@@ -78,6 +78,16 @@ def interrupts_held() -> "Iterator[None]":
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def left_to_the_child() -> "Iterator[None]":
+    """Wait for a program that got the Ctrl+C of the terminal or console too, and decides what it means."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _leave(_number: "int", _frame: "object") -> None:
     os._exit(INTERRUPTED)
 

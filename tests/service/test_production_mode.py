@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,8 +114,6 @@ def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c()
     class Child:
         """A child that is told of Ctrl+C itself, and ends later."""
 
-        waits = 0
-
         def __enter__(self) -> Self:
             return self
 
@@ -122,10 +121,8 @@ def test_handing_over_without_exec_passes_the_exit_code_on_and_survives_ctrl_c()
             pass
 
         def wait(self) -> int:
-            """Be interrupted once."""
-            self.waits += 1
-            if self.waits == 1:
-                raise KeyboardInterrupt
+            """Be interrupted."""
+            signal.raise_signal(signal.SIGINT)
             return 4
 
     fake: Any = lambda _argv: Child()  # noqa: E731

@@ -129,12 +129,8 @@ def become(argv: Sequence[str], *, windows: bool = os.name == "nt", popen: Popen
     if not windows:
         with entry.interrupts_held():
             os.execv(argv[0], list(argv))  # noqa: S606 - no shell is wanted
-    with popen(list(argv)) as child:
-        code = None
-        while code is None:
-            with contextlib.suppress(KeyboardInterrupt):  # the console tells the child as well
-                code = child.wait()
-    return code
+    with popen(list(argv)) as child, entry.left_to_the_child():
+        return child.wait()
 
 
 Started = tuple["subprocess.Popen[bytes]", tuple[str, ...]]
