@@ -233,4 +233,4 @@ def test_it_imports_the_standard_library_only() -> None:
         )
     }
     # The work itself is imported in the second life only, when this is known to be the tools' python.
-    assert imported - {"clinic"} <= set(sys.stdlib_module_names)
+    assert imported - {"clinic", "toolshed"} <= set(sys.stdlib_module_names)
