@@ -11,7 +11,7 @@ from clinic import proc
 from clinic.anatomy import layout
 from clinic.checklist import Checklist, Subject, Told
 
-NO_SERVER = "no server runs, and --quick starts no shadow server"
+NO_SERVER = "no server runs, and the quick checks start none"
 
 
 def run(todo: Checklist, subject: Subject | None, start: Callable[[], proc.Completed] | str, venv: Path) -> None:

@@ -91,7 +91,7 @@ def _quick(
     todo: Checklist, who: Patient, facts: Facts, findings: tuple[Finding, ...], asked: Asked | None = None
 ) -> None:
     mine, expected = _live(who)
-    startup.run(todo, mine, "left out by --quick", who.venv)
+    startup.run(todo, mine, "the quick checks start no server", who.venv)
     health.run(todo, Subject(who.settings, shadow=False) if expected else None)
     environment.run(todo, facts, findings, who.settings, asked, own=who.own)
 
