@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 import requests
 
-from clinic import proc
+from clinic import flow, proc
 from clinic.checks import examine
 from clinic.facts import Flavour, Interpreter
 from clinic.observe import observe
 from tests.conftest import ROOT
 from tests.real.creators import VENV, bases
 from tests.real.patients import fingerprint, second_installation
-from tests.real.visits import Project, codes, without_cfg
+from tests.real.visits import Project, codes, summary, without_cfg
 from tests.real.wheels import Site, rebuilt
 
 FREE_THREADED = Flavour(3, 14, free_threaded=True)
@@ -155,6 +155,18 @@ def test_from_nothing_through_the_whole_incident(clone: Clone) -> None:
     valid = clone.invoke("validate")
     assert (valid["outcome"], valid["exit_code"]) == ("healthy", 0)
     assert [check["status"] for check in valid["data"]["checks"]] == ["pass"] * 18
+
+
+@pytest.mark.parametrize("lost", ["bin", "bin/python3.14t"])
+def test_the_name_that_venv_was_called_by_is_laid_again(tmp_path: Path, lost: str) -> None:
+    """The links of venv lead to python3.14t beside them, and that one leads out."""
+    venv = VENV.make(base_of(FREE_THREADED), tmp_path / ".venv314t")
+    links = {path.name: path.readlink() for path in (venv / "bin").glob("python*")}
+    shutil.move(venv / lost, tmp_path / "lost")
+    settings = {"environment": {"path": str(venv), "imports": [], "requirements": "none.txt"}}
+    (tmp_path / "invoke.yaml").write_text(json.dumps({"clinic": settings}), encoding="utf-8")
+    assert summary(flow.relink(Project(tmp_path / "invoke.yaml").settings)) == ("cured", 0)
+    assert {path.name: path.readlink() for path in (venv / "bin").glob("python*")} == links
 
 
 @pytest.mark.xfail(raises=AssertionError, reason='"Nothing false": python3 that is another Python is advice today')

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,23 @@ def _wrong(tree: Tree, base: Interpreter) -> list[str]:
     """The names to lay: what the creator lays, and what else is there for this version; less what is right."""
     found = {each.file.path.name: each for each in tree.starters}
     there = [name for name in found if layout.flavour_of_name(name) in {None, base.flavour}]
-    wanted = dict.fromkeys([*laid.names(tree.creator, base.flavour, tree.platform), *there])
+    # venv lays the name that it was called by as well: python3.14t, which `laid.names` does not list.
+    called = [] if found or tree.creator != "venv" else [base.executable.name]
+    wanted = dict.fromkeys([*laid.names(tree.creator, base.flavour, tree.platform), *there, *_led_to(tree, base)])
+    wanted |= dict.fromkeys(name for name in called if layout.is_interpreter_name(name))
     return [name for name in wanted if name not in found or not is_right(found[name], base)]
+
+
+def _led_to(tree: Tree, base: Interpreter) -> list[str]:
+    """The names that links beside them lead to, whether they are there or not; none of another version."""
+    beside = [str(each.file.target) for each in tree.starters if each.file.target and not each.loops]
+    return [name for name in beside if layout.is_interpreter_name(name) and _is_for(name, base)]
+
+
+def _is_for(name: str, base: Interpreter) -> bool:
+    """Whether a name promises no other minor version than the base's; a free-threaded one is also a python3.14."""
+    flavour = layout.flavour_of_name(name)
+    return flavour is None or flavour in {base.flavour, replace(base.flavour, free_threaded=False)}
 
 
 def posix_links(venv: Path, tree: Tree, base: Interpreter) -> Iterator[Step]:
@@ -135,13 +150,11 @@ def _anchor(venv: Path, tree: Tree, base: Interpreter, wrong: frozenset[str]) ->
         for each in tree.starters
         if Path(each.file.target or "").is_absolute() and not each.leads[0].is_relative_to(venv)
     ]
-    beside = [str(each.file.target) for each in tree.starters if each.file.target and not each.loops]
-    led_to = [name for name in beside if layout.is_interpreter_name(name)]
-    told = [name for name in out if name not in wrong] + out + led_to
+    told = [name for name in out if name not in wrong] + out + _led_to(tree, base)
     if told:
         return told[0]
     by_name = base.executable.name
-    return by_name if tree.creator == "venv" and layout.is_interpreter_name(by_name) else "python"
+    return by_name if tree.creator == "venv" and by_name in wrong else "python"
 
 
 def _follows(tree: Tree, name: str, anchor: str, wrong: list[str]) -> bool:
