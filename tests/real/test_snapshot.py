@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of t
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, free_port: int) -> Site:
     """A healthy project, a note and a start-up file in its environment, and a snapshot of it."""
-    site = Site(tmp_path / "project")
+    site = Site(tmp_path / "project", port=free_port)
     flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
     (site.venv / "notes.txt").write_text("mine", encoding="utf-8")
     (throwaway.site(site.venv) / "mine.pth").write_text("# nothing\n", encoding="utf-8")
