@@ -13,6 +13,7 @@ from pathlib import Path
 from clinic import flow
 from clinic.model import Result
 from clinic.settings import Settings, load
+from tests.ways.project import free_port
 
 SERVER = """
 import http.server, json, os, sys
@@ -90,7 +91,7 @@ class Site:
     """A project with a lock, a wheelhouse and a place for its environment."""
 
     root: Path
-    port: int = 8000
+    port: int = field(default_factory=free_port)
     path: str = "ai/.venv"
     imports: Sequence[str] = ("tinylib",)
     wheels: list[Wheel] = field(default_factory=list)

@@ -33,6 +33,11 @@ def same(one: Path, other: Path) -> bool:
         return False
 
 
+def can_be_listed(folder: Path) -> bool:
+    """Whether the names in a folder are known: it may be read, or is not there."""
+    return os.access(folder, os.R_OK | os.X_OK) or not os.path.lexists(folder)
+
+
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted; none where it can't be read."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from clinic.anatomy import activate, activate_writer, distinfo, laid, layout, shebang
-from clinic.anatomy.there import exists, names_in, same
+from clinic.anatomy.there import can_be_listed, exists, names_in, same
 from clinic.facts import Tree
 from clinic.observe.scripts import LAUNCHER_LIMIT, is_told
 from clinic.package_facts import Packages
@@ -30,7 +30,8 @@ def read_places(venv: Path, tree: Tree, packages: Packages) -> Places:
 def _activations(venv: Path, tree: Tree, names: list[str]) -> Iterator[Activation]:
     found = [name for name in names if _ACTIVATES.match(name)]
     main = "activate.bat" if tree.platform == "windows" else "activate"
-    for name in [main] if found else laid.activations(tree.creator, tree.platform):
+    wanted = [main] if found else laid.activations(tree.creator, tree.platform)
+    for name in wanted if can_be_listed(tree.scripts) else ():
         if name not in found and activate_writer.is_made(name, str(venv)):
             yield Activation(tree.scripts / name, problem="is not there")
     for name in found:
