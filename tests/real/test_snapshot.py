@@ -254,7 +254,7 @@ def test_it_costs_little(site: Site) -> None:
     facts = observe(site.venv)
     took = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()
         changes.between({}, state_of(facts))
-        took.append(time.perf_counter() - begun)
+        took.append(time.process_time() - begun)
     assert min(took) < 0.06
