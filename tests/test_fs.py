@@ -320,3 +320,18 @@ def test_a_folder_is_copied_with_links_modes_and_times(tmp_path: Path) -> None:
     assert (target / "file").stat().st_mtime == 1
     assert stat.S_IMODE((target / "file").stat().st_mode) == 0o751
     assert (stat.S_IMODE(target.stat().st_mode), target.stat().st_mtime) == (0o2750, 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [
+        ("C:\\a\\..\\b c", "\\\\?\\C:\\b c"),
+        ("C:/a/b", "\\\\?\\C:\\a\\b"),
+        ("\\\\server\\share\\a", "\\\\?\\UNC\\server\\share\\a"),
+        ("\\\\?\\C:\\a", "\\\\?\\C:\\a"),
+        ("a\\b", "a\\b"),
+    ],
+)
+def test_a_path_of_any_length(path: str, spelled: str) -> None:
+    assert str(fs.unlimited(Path(path), windows=True)) == spelled
+    assert fs.unlimited(Path(path), windows=False) == Path(path)

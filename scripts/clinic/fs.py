@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ntpath
 import os
 import shutil
 import stat
@@ -215,7 +216,20 @@ def remove(path: Path) -> None:
                 _insist(os.unlink, str(path), error)
 
 
+def unlimited(path: Path, *, windows: bool = os.name == "nt") -> Path:
+    r"""An absolute path in the spelling that Windows takes at any length (`\\?\`); elsewhere as it is.
+
+    A folder may be renamed to where the paths of its files are longer than 259 characters: an environment that is kept
+    in the stash lies deeper than it lay. Source: learn.microsoft.com, "Maximum Path Length Limitation".
+    """
+    text = ntpath.normpath(path)
+    if not windows or not ntpath.isabs(text) or text.startswith("\\\\?\\"):
+        return path
+    return Path(f"\\\\?\\UNC{text[1:]}" if text.startswith("\\\\") else f"\\\\?\\{text}")
+
+
 def _rmtree(folder: Path) -> None:
+    folder = unlimited(folder)
     if sys.version_info >= (3, 12):
         shutil.rmtree(folder, onexc=_insist)
     else:
@@ -250,4 +264,5 @@ def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder (links counted as links)."""
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size
-    return sum(entry.lstat().st_size for entry in path.rglob("*") if not entry.is_dir() or entry.is_symlink())
+    entries = unlimited(path).rglob("*")
+    return sum(entry.lstat().st_size for entry in entries if not entry.is_dir() or entry.is_symlink())
