@@ -6,15 +6,18 @@ import contextlib
 import errno
 import ntpath
 import os
+import re
 import shutil
 import stat
 import sys
-import tempfile
 import time
+import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from clinic import ownership
 from clinic.errors import OPEN_ELSEWHERE
 
 _Result = TypeVar("_Result")
@@ -92,22 +95,26 @@ def append(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, mode: int | None = None, durable: bool = True, staged: Path | None = None
+) -> None:
     """Replace `path` by a file holding `data`: written beside it, flushed to disk, then renamed over it.
 
     A reader sees the old file or the new one. Without `durable` the flush is left out: a killed process loses
     nothing then, a power cut may. Permission bits are those of `mode`, else of the old file, else the
-    umask's. Raises OSError and leaves `path` as it was when the disk is full or the folder is read-only.
+    umask's; owner and group are those of the old file where the system lets us. `staged` names the temporary file
+    (see `temporary`). Raises OSError and leaves `path` as it was when the disk is full or the folder is read-only.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    staged = Path(name)
+    staged = staged or temporary(path)
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        staged.chmod(mode if mode is not None else mode_for(path))
+        ownership.give_to_owner(staged, path)
+        staged.chmod(mode if mode is not None else ownership.mode_for(path))
         if os.name == "nt" and exists(path):
             path.chmod(stat.S_IWRITE)  # Windows does not replace a read-only file
         retrying(lambda: staged.replace(path))
@@ -118,22 +125,27 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durabl
         sync_folder(path.parent)
 
 
+_AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.new", re.DOTALL)
+
+
+def temporary(path: Path) -> Path:
+    """A new name beside `path` for the file that is to replace it; `is_temporary` knows it again."""
+    return path.with_name(f".{path.name[:60]}.{os.urandom(8).hex()}.new")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file is named as only `temporary` names files."""
+    return bool(_TEMPORARY.fullmatch(name))
+
+
 def link(path: Path, target: str) -> None:
     """Make `path` a link that says `target`, word for word; nothing may be there. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
+    if sys.platform != "win32" and os.geteuid() == 0:
+        ownership.give(path, path.parent.stat())
     sync_folder(path.parent)
-
-
-def mode_for(path: Path) -> int:
-    """The permission bits of a file that replaces what is at `path`: of the old file, else the umask's."""
-    with contextlib.suppress(OSError):
-        old = path.lstat()
-        if stat.S_ISREG(old.st_mode):
-            return stat.S_IMODE(old.st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
 
 
 def sync_folder(folder: Path) -> None:
@@ -149,30 +161,76 @@ def sync_folder(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, link or folder whole; nothing may be at `target`.
+    """Move a file, link or folder whole; nothing may be at `target`, and nothing there is replaced.
 
     Across filesystems it is copied beside the target and renamed, so that what lies at `target` is always whole;
     only then is the source renamed away and removed. Raises OSError with the source untouched.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        retrying(lambda: source.rename(target))
+        _rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV or exists(target):
             raise
         _move_by_copy(source, target)
 
 
+def _rename(source: Path, target: Path) -> None:
+    """Rename where nothing is at `target`: os.rename replaces a file there without a word (not on Windows)."""
+    if _rename_by_flag(source, target, "new"):
+        return
+    if exists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(source), None, str(target))
+    retrying(lambda: source.rename(target))
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two entries of one filesystem change places in one step; False where the system can't. Raises OSError."""
+    return _rename_by_flag(one, other, "exchange")
+
+
+# renameat2(2): RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. renamex_np(2) of macOS: RENAME_SWAP 2, RENAME_EXCL 4.
+_FLAGS = {"linux": ("renameat2", {"new": 1, "exchange": 2}), "darwin": ("renamex_np", {"exchange": 2, "new": 4})}
+_AT_FDCWD = -100
+_NO_FLAGS = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def _rename_by_flag(source: Path, target: Path, flag: str) -> bool:
+    """Rename in a way that the os module does not offer; False where the system or the filesystem does not either."""
+    if sys.platform not in _FLAGS:
+        return False
+    import ctypes
+
+    name, flags = _FLAGS[sys.platform]
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if call is None:
+        return False  # musl before 1.2.5, macOS before 10.12
+    sys.audit("os.rename", str(source), str(target), -1, -1)
+    paths = (os.fsencode(source), os.fsencode(target))
+    words = (_AT_FDCWD, paths[0], _AT_FDCWD, paths[1]) if name == "renameat2" else paths
+    if call(*words, flags[flag]) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_FLAGS:
+        return False
+    raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
+def remains(source: Path, target: Path) -> tuple[Path, Path]:
+    """What a killed `move` across filesystems may leave: the copy half done; the source that was to be removed."""
+    token = f"{zlib.crc32(os.fsencode(target)):08x}"
+    return target.with_name(f"{target.name}.part-{token}"), source.with_name(f".{source.name}.gone-{token}")
+
+
 def _move_by_copy(source: Path, target: Path) -> None:
-    token = os.urandom(4).hex()
-    part = target.with_name(f"{target.name}.part-{token}")
+    part, gone = remains(source, target)
+    remove(part)
     try:
         copy(source, part)
-        retrying(lambda: part.rename(target))
+        _rename(part, target)
     except BaseException:
         remove(part)
         raise
-    gone = source.with_name(f".{source.name}.gone-{token}")
     retrying(lambda: source.rename(gone))
     remove(gone)
 
@@ -230,19 +288,30 @@ def unlimited(path: Path, *, windows: bool = os.name == "nt") -> Path:
 
 def _rmtree(folder: Path) -> None:
     folder = unlimited(folder)
+    insist = partial(_insist, within=folder)
     if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=_insist)
+        shutil.rmtree(folder, onexc=insist)
     else:
-        shutil.rmtree(folder, onerror=_insist)
+        shutil.rmtree(folder, onerror=insist)
 
 
-def _insist(function: Callable[[str], object], name: str, _error: object, *, windows: bool = os.name == "nt") -> None:
+def _insist(
+    function: Callable[..., object],
+    name: str,
+    _error: object,
+    *,
+    windows: bool = os.name == "nt",
+    within: Path | None = None,
+) -> None:
     """Delete an entry that could not be deleted: make it writable, and wait while another program has it open.
 
-    Windows does not delete read-only files. Elsewhere that is up to the folder, and a file may be another's as well
-    (hard links of an installer's cache), or a link; but a folder that may not be read could not be listed.
+    Windows does not delete read-only files. Elsewhere that is up to the folder (one `within` that is to go itself is
+    made writable), and a file may be another's as well (hard links of an installer's cache), or a link, which chmod
+    follows; but a folder that may not be read could not be listed.
     """
     path = Path(name)
+    if within and path.parent.is_relative_to(within):
+        path.parent.chmod(stat.S_IRWXU)
     if not path.is_symlink() and (windows or path.is_dir()):
         path.chmod(stat.S_IRWXU)
     if function in {os.unlink, os.rmdir}:

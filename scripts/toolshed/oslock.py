@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Far behind the text: on Windows nobody else can read bytes that are locked.
 LOCKED_BYTE = 1 << 30
+HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 
 
 def grab(descriptor: int) -> bool:
@@ -31,8 +33,14 @@ def grab(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in HELD_BY_ANOTHER:
+            return False
+        raise Trouble(
+            "no-lock",
+            f"the file system of the tools gives no lock: {error.strerror}",
+            "mount it with locks (NFS: without nolock, with a lock daemon)",
+        ) from error
     return True
 
 

@@ -128,7 +128,9 @@ def test_fix_cfg_cures_proves_and_is_undone(project: Path, venv: Path) -> None:
     assert told["data"]["receipts"][0]["outcome"] == "done"
     again = invoke("-f", project, "fix-cfg", "--venv", venv, "--json")
     assert (envelope(again)["outcome"], again.returncode) == ("unchanged", 0)
-    undone = invoke("-f", project, "undo", "--json")
+    refused = invoke("-f", project, "undo", "--dry-run", "--json")
+    assert (refused.returncode, envelope(refused)["errors"][0]["code"], cfg.exists()) == (2, "would-harm", True)
+    undone = invoke("-f", project, "undo", "--yes", "--json")
     assert undone.returncode == 0
     assert not cfg.exists()
 
@@ -193,7 +195,7 @@ def test_the_lock_between_runs(project: Path, venv: Path) -> None:
     from clinic.records import Records
 
     (venv / "pyvenv.cfg").unlink()
-    with Records(project.parent / ".clinic").lock("heal"):
+    with Records(project.parent / ".clinic").lock("heal", venv):
         done = invoke("-f", project, "fix-cfg", "--venv", venv, "--json")
     told = envelope(done)
     assert (told["outcome"], done.returncode) == ("busy", 4)

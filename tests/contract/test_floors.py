@@ -18,7 +18,7 @@ FLOORS = (
     {"checks", "remedies", "observe", "service", "checklist", "bug"},
     {
         *("plan", "report", "records", "anatomy", "interpreters", "interpreter_places", "settings"),
-        *("proc", "fs", "drift", "changes"),
+        *("proc", "fs", "ownership", "lock", "drift", "changes"),
     },
     {
         *("model", "facts", "package_facts", "place_facts", "errors", "proc_group", "headroom"),

@@ -99,7 +99,7 @@ def test_of_a_repair_that_could_not_be_put_back(tmp_path: Path, monkeypatch: pyt
     def interrupted() -> None:
         with repairs_told(records), records.transaction("relink", tmp_path) as change:
             change.write(tmp_path / "file", b"new")
-            monkeypatch.setattr("clinic.records.transaction.put_back", _stops)
+            monkeypatch.setattr("clinic.records.putback.put_back", _stops)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match=r"\Arelink is unfinished; the next repair puts it back\.\Z"):

@@ -48,7 +48,7 @@ def test_a_wound_is_cured_and_nothing_is_lost(
     assert summary(flow.fix_cfg(settings)) == ("unchanged", 0)
     assert fingerprint(patient.venv) == healed
 
-    assert flow.undo(settings).exit_code == 0
+    assert flow.undo(settings, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -101,7 +101,7 @@ def test_the_commands_of_a_whole_visit(ward: Ward, project: Project, name: str) 
     code, again = commands.command("diagnose")
     assert (code, again["data"]["verdict"], codes(again["data"])) == (0, "healthy", [])
     assert commands.command("fix-cfg")[1]["outcome"] == "unchanged"
-    assert commands.command("undo")[0] == 0
+    assert commands.command("undo", "--yes")[0] == 0
     assert fingerprint(patient.venv) == wounded
 
 

@@ -57,7 +57,7 @@ def reinstall(site: Site) -> Result:
 
 def undo(site: Site) -> Result:
     """Back to what was before."""
-    return flow.undo(site.settings)
+    return flow.undo(site.settings, yes=True)
 
 
 WORKS = pytest.mark.parametrize("work", [rebuild, reinstall, undo], ids=lambda work: work.__name__)
@@ -105,7 +105,7 @@ def test_what_writes_one_small_file_is_in_nobodys_way(
     monkeypatch.setattr("clinic.flow.holding.here", lambda: "windows")
     (site.venv / "pyvenv.cfg").unlink()
     assert flow.fix_cfg(site.settings).outcome == "cured"
-    assert flow.undo(site.settings).outcome == "cured"
+    assert flow.undo(site.settings, yes=True).outcome == "cured"
     assert stranger
 
 

@@ -65,7 +65,7 @@ def test_a_kill_at_any_step_loses_nothing(ward: Ward, project: Project, name: st
         again = flow.fix_cfg(settings)
         assert again.outcome in {"cured", "unchanged"}, (step, again)
         assert summary(flow.diagnose(settings)) == ("healthy", 0)
-        assert flow.undo(settings).exit_code == 0
+        assert flow.undo(settings, yes=True).exit_code == 0
         assert without_cfg(_lasting(fingerprint(patient.venv))) == without_cfg(wounded)
         assert by_name(name).code in codes(flow.diagnose(settings).data)
     assert survived, "the repair takes more steps than this test tries"

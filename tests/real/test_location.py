@@ -14,8 +14,8 @@ import pytest
 from clinic.facts import Interpreter
 from clinic.flow.patient import judge
 from clinic.flow.patient import patient as patient_of
-from clinic.flow.repair import undo
 from clinic.flow.rescripting import rescript
+from clinic.flow.undoing import undo
 from clinic.model import Diagnosis
 from clinic.settings import Settings, load
 from tests.conftest import ROOT
@@ -113,7 +113,7 @@ def test_a_wound_is_named_cured_and_taken_back(
     if patient.venv != original.venv and original.venv.exists():
         assert fingerprint(original.venv) == before, "the original of a copy was touched"
 
-    assert undo(told).exit_code == 0
+    assert undo(told, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -223,7 +223,7 @@ def test_a_kill_at_any_step_loses_nothing(packed: PackedWard, tmp_path: Path) ->
         again = rescript(told)
         assert summary(again) == ("cured", 0), (step, again)
         assert any("was put back" in note for note in again.notes)
-        assert undo(told).exit_code == 0
+        assert undo(told, yes=True).exit_code == 0
         assert lasting(fingerprint(venv)) == wounded, step
         step, kills = step + (1 if step < 3 else 7), kills + 1
     assert kills > 4

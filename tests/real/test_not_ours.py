@@ -12,8 +12,8 @@ from clinic import proc
 from clinic.errors import RefusedError
 from clinic.flow.reinstalling import reinstall
 from clinic.flow.relinking import relink
-from clinic.flow.repair import undo
 from clinic.flow.rescripting import rescript
+from clinic.flow.undoing import undo
 from clinic.model import Result
 from clinic.settings import Settings
 from tests.real.creators import VENV, bases, uv
@@ -77,7 +77,7 @@ def test_a_linked_package_is_replaced_and_not_written_through(packed: PackedWard
     assert fingerprint(elsewhere) == before
     assert package.is_dir()
     assert not package.is_symlink()
-    assert undo(told).exit_code == 0
+    assert undo(told, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
     assert fingerprint(elsewhere) == before
 

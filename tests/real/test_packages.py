@@ -11,7 +11,7 @@ from clinic.facts import Interpreter
 from clinic.flow.case import Wish
 from clinic.flow.healing import heal
 from clinic.flow.reinstalling import reinstall
-from clinic.flow.repair import undo
+from clinic.flow.undoing import undo
 from clinic.model import Result
 from clinic.settings import Settings
 from tests.real.creators import VENV, Creator, bases, creators, uv
@@ -88,7 +88,7 @@ def test_a_wound_is_named_cured_and_taken_back(
     assert cure(told, [wound.code], packed, base).outcome == "unchanged"
     assert not list(patient.venv.parent.glob(".clinic-*"))
 
-    assert undo(told).exit_code == 0
+    assert undo(told, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -108,7 +108,7 @@ def test_a_wound_that_a_rebuild_cures_is_taken_back_too(
     assert codes(done.data["after"]) == []
     assert codes(looked(told)) == []
     assert base_site(base) == base_before
-    assert undo(told).exit_code == 0
+    assert undo(told, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clinic.flow.reinstalling import reinstall
-from clinic.flow.repair import undo
+from clinic.flow.undoing import undo
 from tests.conftest import ROOT
 from tests.real.creators import VENV, bases, uv
 from tests.real.packed import PackedWard, settings_around, site_of
@@ -70,7 +70,7 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path) -> None:
         again = reinstall(told, wheelhouse=ward.stock(base).folder)
         assert summary(again) == ("cured", 0), (step, again)
         assert any("was put back" in note for note in again.notes)
-        assert undo(told).exit_code == 0
+        assert undo(told, yes=True).exit_code == 0
         assert fingerprint(patient.venv) == wounded, step
     else:
         pytest.fail("the reinstall takes more steps than this test tries")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from clinic.checks import CHECKS
 from clinic.flow.case import Wish
 from clinic.flow.healing import heal
-from clinic.flow.repair import undo
+from clinic.flow.undoing import undo
 from tests.real.creators import VENV, VIRTUALENV_COPIES, Creator, bases, uv
 from tests.real.package_wounds import PACKAGE_WOUNDS, PackageWound
 from tests.real.packed import PackedWard, looked, settings_around
@@ -84,5 +84,5 @@ def test_two_wounds_are_cured_by_one_healing(packed: PackedWard, tmp_path: Path,
     used = [receipt.remedy for receipt in done.data["receipts"] if receipt.outcome == "done"]
     assert set(used) <= {CURES[code][0] for code in pair.codes}, "more was done than they ask for"
     for _ in used:
-        assert undo(told).exit_code == 0
+        assert undo(told, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded

@@ -104,7 +104,7 @@ def test_bytecode_of_the_staging_place_is_valid_and_tells_the_final_path(site: S
     assert cached.stat().st_mtime_ns == before, "it was taken as it is"
 
 
-def test_the_old_one_is_kept_once_and_undo_brings_it_back(site: Site) -> None:
+def test_the_old_ones_are_kept_and_undo_brings_them_back(site: Site) -> None:
     rebuilt(site)
     (site.venv / "first").touch()
     first = rebuilt(site)
@@ -112,19 +112,26 @@ def test_the_old_one_is_kept_once_and_undo_brings_it_back(site: Site) -> None:
     (site.venv / "second").touch()
     mark = fingerprint(site.venv)
     second = rebuilt(site)
-    assert not first.data["kept"]["path"].exists()
+    assert first.data["kept"]["path"].is_dir()
     assert second.data["kept"]["path"].is_dir()
     assert second.data["kept"]["bytes"] > 0
-    assert flow.undo(site.settings).outcome == "cured"
+    assert flow.undo(site.settings, yes=True).outcome == "cured"
     assert fingerprint(site.venv) == mark
     whole(site)
-    assert flow.undo(site.settings).outcome == "cured", "the first one was made where nothing was"
-    assert not site.venv.exists()
+    assert flow.undo(site.settings).outcome == "cured"
+    assert (site.venv / "first").exists()
+    with pytest.raises(RefusedError) as caught:  # it was made where nothing was
+        flow.undo(site.settings, dry_run=True)
+    assert (caught.value.code, caught.value.exit_code) == ("would-harm", 2)
+    undone = flow.undo(site.settings, yes=True)
+    assert (undone.outcome, site.venv.exists()) == ("cured", False)
+    redone = flow.undo(site.settings, entry_id=undone.data["receipts"][0].id)
+    assert (redone.outcome, (site.venv / "first").exists()) == ("cured", True)
 
 
 def test_undo_of_a_first_environment_takes_it_away(site: Site) -> None:
     rebuilt(site)
-    assert flow.undo(site.settings).outcome == "cured"
+    assert flow.undo(site.settings, yes=True).outcome == "cured"
     assert not os.path.lexists(site.venv)
 
 
@@ -180,7 +187,7 @@ def test_a_plan_touches_nothing(site: Site) -> None:
 
 def test_one_at_a_time(site: Site) -> None:
     settings = site.settings
-    with Records(settings.records).lock("rebuild"), pytest.raises(BusyError) as caught:
+    with Records(settings.records).lock("rebuild", site.venv), pytest.raises(BusyError) as caught:
         flow.rebuild(settings, wheelhouse=site.wheelhouse)
     assert caught.value.exit_code == 4
     assert not site.venv.exists()

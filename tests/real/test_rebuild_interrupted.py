@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
@@ -91,8 +90,8 @@ def test_a_kill_anywhere_loses_nothing(site: Site, kind: str) -> None:
         assert leftovers(site) == []
     assert done
     assert done.stdout.endswith("cured\n"), done
-    # Between the two renames nothing lies at the place; that is the only such moment, and it was met.
-    assert (killed >= 5, gaps) == {"step": (True, 0), "swap": (True, 2)}[kind], (killed, gaps)
+    assert killed >= {"step": 5, "swap": 3}[kind]
+    assert gaps == 0, "old and new change places in one step"
 
 
 class Interrupting(Steps):
@@ -137,18 +136,11 @@ def test_two_at_once(site: Site) -> None:
 
 
 def test_leftovers_of_others_stay(site: Site) -> None:
-    """Another project's, and those of another environment of this one: each has a lock of its own."""
-    own, records = site.venv, site.settings.records
-    others = [
-        own.parent / ".clinic-new-00000000-abcdef01",
-        own.parent / ".clinic-00000000",
-        staging.begin(own, site.root / "other").folder,
-        staging.begin(own.with_name(".venv2"), records).folder,
-    ]
-    mine = [staging.begin(own, records).folder, own.parent / f".clinic-new-{zlib.crc32(bytes(records)):08x}-abcdef01"]
-    for folder in (*others[:2], mine[1]):
-        folder.mkdir()
+    """Those of another environment beside it: each has a lock of its own."""
+    own = site.venv
+    others = [own.parent / ".clinic-00000000", staging.begin(own.with_name(".venv2")).folder]
+    others[0].mkdir()
+    mine = staging.begin(own).folder
     library(site.wheelhouse)
     assert flow.rebuild(site.settings, wheelhouse=site.wheelhouse).outcome == "cured"
-    assert [folder.is_dir() for folder in others] == [True] * 4
-    assert [folder.is_dir() for folder in mine] == [False] * 2
+    assert [folder.is_dir() for folder in (*others, mine)] == [True, True, False]

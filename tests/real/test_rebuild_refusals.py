@@ -62,7 +62,7 @@ def test_a_link_that_leads_nowhere_is_a_start(site: Site) -> None:
     site.venv.symlink_to("nowhere")
     built(site)
     assert not site.venv.is_symlink()
-    assert flow.undo(site.settings).outcome == "cured"
+    assert flow.undo(site.settings, yes=True).outcome == "cured"
     assert os.readlink(site.venv) == "nowhere"  # noqa: PTH115 - word for word
 
 

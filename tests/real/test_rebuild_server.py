@@ -69,7 +69,7 @@ def test_it_serves_on_and_is_restarted_from_the_new_one(site: Site) -> None:
     assert told["prefix"] == str(site.venv)
     assert manager.status(site.settings).pid != pid
     assert poll.gap < took, "it served while the new environment was made"
-    assert flow.undo(site.settings).outcome == "cured"
+    assert flow.undo(site.settings, yes=True).outcome == "cured"
     told = answer(site)
     assert told
     assert told["version"] == "1.0"

@@ -90,7 +90,7 @@ def test_a_wound_is_cured_and_nothing_is_lost(
     assert summary(flow.relink(settings)) == ("unchanged", 0)
     assert fingerprint(patient.venv) == healed
 
-    assert flow.undo(settings).exit_code == 0
+    assert flow.undo(settings, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -147,7 +147,7 @@ def test_without_bin_it_is_relinked_as_its_creator_would(ward: Ward, project: Pr
     assert summary(flow.relink(settings)) == ("cured", 0)
     assert effect(patient).severity == "advice"
     assert {path.name for path in names_in(patient)} >= names - {"\U0001d70bthon"}
-    assert flow.undo(settings).exit_code == 0
+    assert flow.undo(settings, yes=True).exit_code == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -244,7 +244,7 @@ def test_a_kill_at_a_step_loses_nothing(ward: Ward, project: Project, first: int
             break
         assert flow.relink(settings).outcome in {"cured", "unchanged"}
         assert examine(observe(patient.venv)) == ()
-        assert flow.undo(settings).exit_code == 0
+        assert flow.undo(settings, yes=True).exit_code == 0
         assert _lasting(fingerprint(patient.venv)) == wounded
     assert survived, "the repair takes more steps than this test tries"
 

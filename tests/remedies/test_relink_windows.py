@@ -110,8 +110,7 @@ def test_each_name_is_a_copy_of_its_launcher(
     assert written == {name: (source / launcher).read_bytes() for name, launcher in expected.items()}
     assert not list(relink.windows(read_tree(venv, "windows"), prefix, flavour)), "what is right is left alone"
     assert [finding.code for finding in examine(observe(venv))] == []
-    entry = records.last_done(venv)
-    assert entry
+    entry = records.standing(venv)[0]
     records.undo(entry)
     assert {path.stem.lower() for path in (venv / "Scripts").iterdir()} == {"activate"}
 

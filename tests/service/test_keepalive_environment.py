@@ -44,9 +44,9 @@ def test_a_lost_cfg_heals_before_the_first_failed_start(kept: Kept) -> None:
     assert not kept.events("start-failed")
     (healed,) = kept.events("healed")
     assert "pyvenv.cfg restored" in healed["text"]
-    (receipt,) = (kept.root / ".clinic" / "receipts").glob("*fix-cfg*.json")
+    (receipt,) = (kept.root / ".clinic" / "receipts").glob("*fix-cfg*.jsonl")
     assert receipt.stem in healed["text"]
-    assert json.loads(receipt.read_text("utf-8"))["state"] == "done"
+    assert json.loads(receipt.read_text("utf-8").splitlines()[-1])["state"] == "done"
 
 
 def binary_cfg(venv: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_lost_interpreter_is_laid_anew(kept: Kept, cfg: bool) -> None:
     assert not kept.events("start-failed")
     (healed,) = kept.events("healed")
     assert "interpreter laid anew" in healed["text"]
-    assert list((kept.root / ".clinic" / "receipts").glob("*relink*.json"))
+    assert list((kept.root / ".clinic" / "receipts").glob("*relink*.jsonl"))
 
 
 def test_what_needs_a_network_is_told_and_a_mended_environment_wakes_it(kept: Kept) -> None:
@@ -124,7 +124,7 @@ def test_another_repair_is_waited_for(kept: Kept) -> None:
     kept.watching()
     cfg, old = kept.environment / "pyvenv.cfg", kept.pid()
     kept_text = cfg.read_bytes()
-    with Records(kept.root / ".clinic").lock("rebuild"):
+    with Records(kept.root / ".clinic").lock("rebuild", kept.environment):
         cfg.unlink()
         os.kill(old, signal.SIGKILL)
         until(lambda: kept.events("died"))

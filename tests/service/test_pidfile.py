@@ -26,7 +26,7 @@ def test_what_is_written_is_read(project: Any) -> None:
     service = project().service
     pidfile.write(service.pid_file, RECORD)
     reading = pidfile.read(service)
-    assert (reading.kind, reading.record) == ("ours", RECORD)
+    assert (reading.kind, reading.record) == ("ours", replace(RECORD, place=str(service.pid_file)))
     assert service.pid_file.read_text("utf-8").splitlines()[0] == str(os.getpid())
     assert os.listdir(service.pid_file.parent) == [service.pid_file.name]  # noqa: PTH208 - nothing staged stays
 
@@ -66,8 +66,29 @@ def test_what_is_no_file_is_torn_too(project: Any, tmp_path: Path) -> None:
     path.mkdir()
     (path / "a file").write_text("precious", "ascii")
     assert pidfile.read(service).kind == "torn"
-    assert pidfile.clear(service, tmp_path / "aside")
-    assert (tmp_path / "aside" / "bridge.pid.1" / "a file").read_text("ascii") == "precious"
+    assert not pidfile.clear(service, tmp_path / "aside")
+    assert (path / "a file").read_text("ascii") == "precious"
+    assert "not a plain file" in pidfile.in_the_way(service)
+
+
+def test_a_text_of_somebody_stays_where_the_setting_names_it(project: Any, tmp_path: Path) -> None:
+    service = replace(project().service, pid_file=tmp_path / "thesis.txt")
+    service.pid_file.write_text("years of work", "ascii")
+    assert not pidfile.clear(service, tmp_path / "aside")
+    assert "thesis.txt is not a pid file" in pidfile.in_the_way(service)
+    assert service.pid_file.read_text("ascii") == "years of work"
+
+
+def test_the_pid_file_of_a_copied_project_is_nobodys_server(project: Any, sleeper: Sleeper, tmp_path: Path) -> None:
+    service, who = project().service, sleeper()
+    pidfile.write(service.pid_file, replace(RECORD, server=who, leader=who))
+    copy = replace(service, pid_file=tmp_path / "copy.pid")
+    copy.pid_file.write_bytes(service.pid_file.read_bytes())
+    reading = pidfile.read(copy)
+    assert (reading.kind, reading.record) == ("foreign", None)
+    assert "another project" in reading.why
+    service.pid_file.unlink()  # moved, not copied
+    assert pidfile.read(copy).kind == "ours"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links and FIFOs of POSIX")
@@ -77,8 +98,9 @@ def test_links_and_fifos_are_torn_and_nothing_hangs(project: Any, tmp_path: Path
     target.write_bytes(pidfile.dump(RECORD))
     service.pid_file.symlink_to(target)
     assert pidfile.read(service).kind == "torn"
-    assert pidfile.clear(service, tmp_path / "aside")
+    assert not pidfile.clear(service, tmp_path / "aside")
     assert target.exists()
+    service.pid_file.unlink()
     os.mkfifo(service.pid_file)
     assert pidfile.read(service).kind == "torn"
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from clinic import lock
 from clinic.errors import BusyError, RefusedError
-from clinic.service import lock, memory, ports
+from clinic.service import memory, ports
 from clinic.service.memory import Memory
 
-SCRIPTS = Path(lock.__file__).parents[2]
+SCRIPTS = Path(lock.__file__).parents[1]
 HOLD = (
     "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
-    "from clinic.service import lock\n"
+    "from clinic import lock\n"
     "with lock.held(Path(sys.argv[1]), 'start'):\n"
     "    print('held', flush=True); time.sleep(300)"
 )
@@ -35,8 +36,8 @@ def test_the_second_is_told_who_holds_it_and_a_killed_holder_holds_nothing(tmp_p
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(BusyError) as busy, lock.held(path, "stop", 0.1):
             pass
-        assert f"Process {holder.pid}" in busy.value.message
-        assert "(start) since 20" in busy.value.message
+        assert f"process {holder.pid}" in busy.value.message
+        assert "'invoke start'" in busy.value.message
         assert busy.value.exit_code == 4
         os.kill(holder.pid, signal.SIGKILL)
     with lock.held(path, "stop", 1):
@@ -49,7 +50,7 @@ def test_the_lock_ends_with_its_block(tmp_path: Path) -> None:
         raise KeyError
     with lock.held(path, "start"), pytest.raises(BusyError), lock.held(path, "start"):
         pass
-    assert [each.name for each in tmp_path.iterdir()] == ["x.lock"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file as a folder")

@@ -314,7 +314,7 @@ def test_a_first_environment_is_found_where_it_was_put(project: Project) -> None
 def test_beside_another_run(project: Project) -> None:
     project.cfg.unlink()
     context = __import__("contextvars").Context()
-    with Records(project.records).lock("rebuild"), pytest.raises(BusyError):
+    with Records(project.records).lock("rebuild", project.cfg.parent), pytest.raises(BusyError):
         context.run(lambda: heal(project))
     assert not os.path.lexists(project.cfg)
 

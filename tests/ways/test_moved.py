@@ -103,7 +103,7 @@ def test_a_project_that_was_moved(project: Project, tmp_path: Path, stock: Stock
         assert str(project.root).encode() not in b"".join(
             path.read_bytes() for path in (*(moved.venv / "bin").iterdir(), *moved.site.glob("*.pth"), moved.cfg)
         )
-        assert flow.undo(moved.settings).exit_code == 0
+        assert flow.undo(moved.settings, yes=True).exit_code == 0
         assert _lasting(fingerprint(moved.venv)) == _lasting(wounded)
     finally:
         end(moved)

@@ -43,7 +43,7 @@ def test_a_wound_is_named_and_cured_and_nothing_is_lost(ward: Ward, wound: Wound
     assert (code, seen.itself, seen.leaks) == (0, True, "include-system-site-packages = true" in patient.lines)
     assert _without_cfg(fingerprint(patient.venv)) == _without_cfg(wounded)
 
-    assert ward.hand.command(patient.project, "undo")[0] == 0
+    assert ward.hand.command(patient.project, "undo", "--yes")[0] == 0
     assert fingerprint(patient.venv) == wounded
 
 
@@ -138,8 +138,8 @@ def test_without_scripts_it_is_still_one_of_windows_and_relinked(ward: Ward, cre
         _code, cure = ward.hand.command(patient.project, "heal", "--no-rebuild", "--only", "activate-damaged")
         assert codes(cure["data"]["after"]) == [], cure
         assert {"activate", "activate.bat", "activate.ps1"} <= _names_in(patient.venv / "Scripts")
-        assert ward.hand.command(patient.project, "undo")[0] == 0
-    assert ward.hand.command(patient.project, "undo")[0] == 0
+        assert ward.hand.command(patient.project, "undo", "--yes")[0] == 0
+    assert ward.hand.command(patient.project, "undo", "--yes")[0] == 0
     assert fingerprint(patient.venv) == wounded
 
 

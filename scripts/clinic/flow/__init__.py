@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from clinic.flow.rebuilding import rebuild
     from clinic.flow.reinstalling import reinstall
     from clinic.flow.relinking import relink
-    from clinic.flow.repair import fix_cfg, undo, undo_list
+    from clinic.flow.repair import fix_cfg
     from clinic.flow.rescripting import rescript
     from clinic.flow.serve import logs, restart_server, server_status, start_server, stop_server, watch_status
     from clinic.flow.unblocking import SystemWish, unblock
+    from clinic.flow.undoing import undo, undo_list
 
 _WHERE = {
     "SystemWish": "unblocking",
@@ -45,8 +46,8 @@ _WHERE = {
     "stop_keep_alive": "alive",
     "stop_server": "serve",
     "unblock": "unblocking",
-    "undo": "repair",
-    "undo_list": "repair",
+    "undo": "undoing",
+    "undo_list": "undoing",
     "validate": "check",
     "watch_status": "serve",
 }

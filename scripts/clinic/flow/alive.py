@@ -14,7 +14,7 @@ from clinic.anatomy import layout
 from clinic.errors import ClinicError
 from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, judge, patient
-from clinic.flow.serve import refuse_another_environment
+from clinic.flow.serve import recovered_first, refuse_another_environment
 from clinic.model import Finding, Result
 from clinic.records import Records
 from clinic.remedies import stopgap
@@ -59,7 +59,7 @@ def keep_alive(
         first = [] if now.state == "running" else ["start the server"]
         plan = [*first, f"check {settings.service.url} every {settings.keep_alive.interval:g} s until Ctrl+C"]
         return Result("keep-alive", "planned", 0, {**now.as_json(), "plan": plan})
-    herald = _Herald(Records(settings.records), display)
+    herald = _Herald(Records(settings.records, settings.root), display)
     for note in stopgap.nag(settings):
         herald.event("stopgap", note)
     try:
@@ -139,10 +139,11 @@ class _Care:
 
     def _looked(self, find: Callable[[Patient], tuple[Finding, ...]]) -> Look:
         who = patient(self._settings, self._venv)
+        healed = recovered_first(who)
         given = With(layout.python_in(who.venv), who.venv, self._mode())
         wrong = find(who)
         if not wrong:
-            return Look(given)
+            return Look(given, healed)
         if cure := _cheap(wrong):
             return self._healed(who, given, cure)
         if way := stopgap.serving(self._settings):

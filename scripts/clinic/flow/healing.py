@@ -42,7 +42,7 @@ def heal(
     _refuse_unknown(asked.only, "--only")
     _refuse_unknown(asked.skip, "--except")
     case = Case(patient(settings, venv), asked, progress or Steps(), venv)
-    with locked(case.who.records, "heal", dry_run=dry_run) as recovered:
+    with locked(case.who, "heal", dry_run=dry_run) as recovered:
         case.notes += told(recovered)
         case.shown.step("Looking at the environment and the server")
         seen = _look(case.who)

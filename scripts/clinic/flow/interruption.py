@@ -22,7 +22,7 @@ def server_told(settings: Settings) -> Iterator[None]:
 @contextlib.contextmanager
 def repairs_told(records: Records) -> Iterator[None]:
     """Have an interruption say what became of the repairs that were begun since."""
-    known = {entry.id for entry in records.entries()}
+    known = records.ids()
     try:
         yield
     except KeyboardInterrupt as interrupt:

@@ -41,7 +41,7 @@ class Patient:
         """Where this project's repairs are recorded."""
         from clinic.records import Records
 
-        return Records(self.settings.records)
+        return Records(self.settings.records, self.settings.root)
 
     @cached_property
     def snapshot(self) -> Mapping[str, Any] | None:

@@ -87,18 +87,17 @@ class _Run:
         path = drafting.requirements(self.settings, self.wish)
         who = patient(self.settings, self.venv)
         ground.refuse_unsafe(who.venv, self.settings, own=who.own, yes=self.wish.yes)
-        with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+        with locked(who, remedy.NAME, dry_run=dry_run) as recovered:
             case, whole = self._decided(who, path)
             held = holding.told_or_refused(self.settings, case.who.venv)
             if dry_run:
                 return _planned(case, judge(case.who, whole()), held)
-            for left in staging.leftovers(case.who.venv, who.records.folder):
-                staging.discard(left)
-            place = staging.begin(case.who.venv, who.records.folder)
-            try:
-                return self._done(case, place, whole, (*told(recovered), *held))
-            finally:
-                staging.discard(place.folder)
+            with locked(case.who, remedy.NAME, dry_run=False) as more:  # it may just have been named for its base
+                place = staging.begin(case.who.venv)
+                try:
+                    return self._done(case, place, whole, (*told([*recovered, *more]), *held))
+                finally:
+                    staging.discard(place.folder)
 
     def _decided(self, who: Patient, path: Path) -> tuple[Case, Whole]:
         """Look, choose the interpreter; a first environment is named for it. What its python says is not waited for."""
@@ -122,8 +121,8 @@ class _Run:
         built = remedy.build(draft, place, self.shown)
         case = replace(case, facts=whole())  # not later: Windows moves no folder that a python runs from
         was = judge(who, case.facts)
-        receipt, after = self._swapped(case, draft, built)
-        removed = remedy.forget_older(who.records, who.venv, receipt.id)
+        receipt, after = self._swapped(case, draft, built, was)
+        removed = who.records.expire(who.venv)
         data = {
             "before": as_data(was),
             "after": as_data(after),
@@ -138,13 +137,13 @@ class _Run:
         )
         return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
-    def _swapped(self, case: Case, draft: Draft, built: Built) -> tuple[Receipt, Diagnosis]:
-        """Two renames, a last look, and the server's restart; put back if any of these fails."""
+    def _swapped(self, case: Case, draft: Draft, built: Built, was: Diagnosis) -> tuple[Receipt, Diagnosis]:
+        """The swap, a last look, and the server's restart; put back if any of these fails."""
         who, base = case.who, str(draft.base.executable)
         server = Handover(self.settings, who.venv)
         self.shown.step("Putting it into its place")
         server.before()
-        change = who.records.transaction(remedy.NAME, who.venv, base=base, **damage(case.facts))
+        change = who.records.transaction(remedy.NAME, who.venv, base=base, **damage(case.facts, was))
         try:
             with change:
                 remedy.swap(change, built)
@@ -172,7 +171,7 @@ def _refuse_long(case: Case, chosen: Packages) -> None:
     who, tree = case.who, case.facts.tree
     installed = tree.site_packages.glob("*.dist-info") if tree and tree.site_packages else ()
     same = [folder for folder in installed if proof.named(folder) in chosen.wanted]
-    home = staging.planned(who.venv, who.records.folder).root
+    home = staging.planned(who.venv).root
     if found := path_length.too_long(path_length.installed_files(who.venv, same, home), most):
         raise RefusedError(
             path_length.CODE,

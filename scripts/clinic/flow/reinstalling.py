@@ -41,7 +41,7 @@ def reinstall(  # noqa: PLR0913 - the flags of the command, and what was seen be
     """
     house = ground.wheelhouse(wheelhouse)
     who = patient(settings, venv)
-    with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+    with locked(who, remedy.NAME, dry_run=dry_run) as recovered:
         run = _Run(who, house, progress or Steps(), notes=[*told(recovered)])
         return run.perform(facts or run.looked(imports=dry_run), only, dry_run=dry_run)
 
@@ -82,7 +82,7 @@ class _Run:
         if dry_run:
             return self._planned(before, chosen)
         with released(self.who.settings, self.who.venv):
-            receipt, after = self._cured(facts, chosen, codes)
+            receipt, after = self._cured(facts, chosen, codes, before.verdict)
         now = judge(self.who, after)
         data = {"before": as_data(before), "after": as_data(now), "receipts": [receipt]}
         return Result(remedy.NAME, "sick" if now.sick else "cured", int(now.sick), data, notes=tuple(self.notes))
@@ -101,16 +101,14 @@ class _Run:
         left = [f for f in before.findings if f.severity != "advice" and remedy.NAME not in f.cured_by]
         return Result(remedy.NAME, "planned", int(bool(left)), data, notes=tuple(self.notes))
 
-    def _cured(self, facts: Facts, chosen: Prescription, codes: Sequence[str]) -> tuple[Receipt, Facts]:
+    def _cured(self, facts: Facts, chosen: Prescription, codes: Sequence[str], found: str) -> tuple[Receipt, Facts]:
         """Fetch before anything is touched, where the environment's python can say what fits; else after surgery."""
-        draft = chosen.draft
-        for left in staging.leftovers(draft.venv, self.who.records.folder):
-            staging.discard(left)
-        place = staging.begin(draft.venv, self.who.records.folder) if draft.names else None
+        draft, names = chosen.draft, sorted(chosen.draft.names)
+        place = staging.begin(draft.venv) if draft.names else None
         try:
             early = _is_itself(facts)
             prefix = self._fetched(facts, chosen, place) if place and early else None
-            with self.who.records.transaction(remedy.NAME, draft.venv, distributions=sorted(draft.names)) as change:
+            with self.who.records.transaction(remedy.NAME, draft.venv, before=found, distributions=names) as change:
                 remedy.operate(draft, change)
                 if place and prefix is None:
                     facts = self.who.look(imports=False)

@@ -30,7 +30,7 @@ def relink(
     Raises RefusedError before anything is touched.
     """
     who = patient(settings, venv)
-    with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+    with locked(who, remedy.NAME, dry_run=dry_run) as recovered:
         facts = who.look(imports=False)
         before = judge(who, facts)
         if not any(remedy.NAME in finding.cured_by for finding in before.findings):
@@ -44,7 +44,7 @@ def relink(
         notes += holding.told_or_refused(settings, who.venv)
         look = partial(who.look, base=draft.base.executable, imports=imports)
         hurt = partial(packages_hurt, who)
-        receipt, after, objection = remedy.apply(draft, who.records, look, hurt, **damage(facts))
+        receipt, after, objection = remedy.apply(draft, who.records, look, hurt, **damage(facts, before))
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(before, judge(who, after), receipt, after, notes)

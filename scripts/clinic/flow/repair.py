@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,15 @@ from typing import Any
 from clinic import plan
 from clinic.checks import CHECKS
 from clinic.checks.starters import HURT
-from clinic.errors import ClinicError, FailedError, RefusedError
+from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.facts import Facts
 from clinic.flow.interruption import repairs_told
 from clinic.flow.patient import Patient, as_data, judge, patient
+from clinic.lock import of_environment
 from clinic.model import Diagnosis, Receipt, Result
-from clinic.records import Entry, Records
+from clinic.records import Entry
 from clinic.remedies import fix_cfg as remedy
+from clinic.remedies import staging
 from clinic.settings import Settings
 
 
@@ -37,7 +39,7 @@ def fix_cfg(
     in `spare` are to be left alone: they are no reason to act, and do not speak against the new file.
     """
     who = patient(settings, venv)
-    with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+    with locked(who, remedy.NAME, dry_run=dry_run) as recovered:
         facts = who.look(imports=False, base=_base_flag(base))
         before = judge(who, facts)
         _refuse_what_it_cannot_cure(who, facts, before)
@@ -56,7 +58,8 @@ def fix_cfg(
         look = _proof(who, draft, imports=imports)
         hurt = partial(packages_hurt, who)
         left = partial(_left, who, spare)
-        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, left, **damage(facts))
+        found = damage(facts, before)
+        receipt, after, objection = remedy.apply(draft, who.records, who.venv, look, hurt, left, **found)
         if objection:
             return _put_back(who, before, receipt, objection, notes)
         return _ended(judge(who, after), before, receipt, after, notes)
@@ -68,9 +71,10 @@ def _left(who: Patient, spare: frozenset[str], after: Facts) -> str:
     return next((f"{f.code} is still found: {f.evidence[0]}" for f in still if f.code not in spare), "")
 
 
-def damage(facts: Facts) -> dict[str, Any]:
-    """What goes on record with a repair: since when installs could go past the environment, if they could."""
-    return {"escaped_since": facts.escape.since} if facts.escape and facts.escape.is_open else {}
+def damage(facts: Facts, before: Diagnosis) -> dict[str, Any]:
+    """What goes on record with a repair: what it found, and since when installs could go past the environment."""
+    past = {"escaped_since": facts.escape.since} if facts.escape and facts.escape.is_open else {}
+    return {"before": before.verdict, **past}
 
 
 def _base_flag(base: str | None) -> Path | None:
@@ -130,10 +134,17 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
     )
 
 
+_ENDS = {"done": "was finished", "restored": "was put back", "overtaken": "was left as it is"}
+
+
 def told(recovered: list[Entry]) -> tuple[str, ...]:
     """What became of runs that were killed."""
-    ends = {True: "was finished", False: "was put back"}
-    return tuple(f"an interrupted {entry.remedy} of {entry.venv} {ends[entry.state == 'done']}" for entry in recovered)
+    return tuple(
+        f"an interrupted {entry.remedy} of {entry.venv} {_ENDS.get(entry.state, entry.state)}"
+        + (f": {entry.why}" if entry.why else "")
+        + (f"; what it had replaced is kept in {entry.stash}" if entry.state == "overtaken" and entry.stash else "")
+        for entry in recovered
+    )
 
 
 def _nothing_to_do(before: Diagnosis, notes: tuple[str, ...]) -> Result:
@@ -191,80 +202,31 @@ def proved(facts: Facts) -> dict[str, Any]:
     }
 
 
-_HELD: ContextVar[Path | None] = ContextVar("_HELD", default=None)
-"""The records whose lock this run holds already: `heal` takes it once for all the remedies that it applies."""
+_HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
+"""The locks that this run holds already: `heal` takes one for all the remedies that it applies."""
 
 
-def locked(records: Records, command: str, *, dry_run: bool) -> AbstractContextManager[list[Entry]]:
-    """The lock between runs, for what changes something."""
-    return nullcontext([]) if dry_run or _HELD.get() == records.folder else _hold(records, command)
+def locked(who: Patient, command: str, *, dry_run: bool) -> AbstractContextManager[list[Entry]]:
+    """The environment's lock, for what changes something; yields what became of runs that were killed."""
+    return nullcontext([]) if dry_run or of_environment(who.venv) in _HELD.get() else _hold(who, command)
 
 
 @contextmanager
-def _hold(records: Records, command: str) -> Iterator[list[Entry]]:
-    with records.lock(command) as recovered, repairs_told(records):
-        token = _HELD.set(records.folder)
+def _hold(who: Patient, command: str) -> Iterator[list[Entry]]:
+    with who.records.lock(command, who.venv) as recovered, repairs_told(who.records):
+        token = _HELD.set(_HELD.get() | {of_environment(who.venv)})
         try:
+            for left in staging.leftovers(who.venv):
+                staging.discard(left)
             yield recovered
         finally:
             _HELD.reset(token)
 
 
-def undo(settings: Settings, venv: str | Path | None = None, *, dry_run: bool = False) -> Result:
-    """Put back what the last repair replaced; what stands there now is kept in the stash."""
-    who = patient(settings, venv)
-    with locked(who.records, "undo", dry_run=dry_run) as recovered:
-        entry = who.records.last_done(who.venv if venv else None)
-        if entry is None:
-            return Result("undo", "unchanged", 0, {"receipts": []}, notes=("there is no repair to undo",))
-        held = _held(who, entry)
-        if dry_run:
-            steps = [f"move {now} to the stash" for _, now in entry.brought]
-            steps += [f"put back {was}" for was, _ in entry.moved] or [f"remove {path}" for path in entry.made]
-            return Result("undo", "planned", 0, {"plan": steps, "receipts": []}, notes=held)
-        receipt = _undone(who, entry)
-        return Result("undo", "cured", 0, {"undone": entry.id, "receipts": [receipt]}, notes=(*told(recovered), *held))
-
-
-_LIGHT = frozenset({remedy.NAME})
-"""Remedies that replace nothing that a process holds."""
-
-
-def _held(who: Patient, entry: Entry) -> tuple[str, ...]:
-    from clinic.flow import holding
-
-    return () if entry.remedy in _LIGHT else holding.told_or_refused(who.settings, entry.venv)
-
-
-def _undone(who: Patient, entry: Entry) -> Receipt:
-    """Put back; where the whole environment is swapped, the server that runs from it is restarted."""
-    if entry.venv not in {was for was, _ in entry.moved} | {now for _, now in entry.brought}:
-        return who.records.undo(entry)
-    from clinic.flow.handover import Handover
-
-    server = Handover(who.settings, entry.venv)
-    server.before()
-    receipt = who.records.undo(entry)
-    try:
-        server.after()
-    except ClinicError as error:
-        message = f"What was replaced is back in its place, and the server does not run from it: {error.message}"
-        raise FailedError(error.code, message, f"invoke rebuild{who.flags}") from error
-    return receipt
-
-
-def undo_list(settings: Settings) -> Result:
-    """Every repair on record, newest first."""
-    entries = [
-        {
-            "id": entry.id,
-            "remedy": entry.remedy,
-            "venv": entry.venv,
-            "started": entry.started,
-            "state": entry.state,
-            "changed": [*entry.made] or [was for was, _ in entry.moved],
-            "stash": entry.stash,
-        }
-        for entry in reversed(Records(settings.records).entries())
-    ]
-    return Result("undo", "unchanged", 0, {"entries": entries})
+def recover_first(who: Patient) -> tuple[str, ...]:
+    """Before something runs from the environment: put back what a killed run left. A run that works is left alone."""
+    if not who.records.interrupted(who.venv):
+        return ()
+    with suppress(BusyError), locked(who, "recover", dry_run=False) as recovered:
+        return told(recovered)
+    return ()

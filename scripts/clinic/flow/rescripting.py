@@ -31,7 +31,7 @@ def rescript(
     Raises RefusedError before anything is touched. What does not hold is put back, and the result says so.
     """
     who = patient(settings, venv)
-    with locked(who.records, remedy.NAME, dry_run=dry_run) as recovered:
+    with locked(who, remedy.NAME, dry_run=dry_run) as recovered:
         return _Run(who, progress or Steps(), list(told(recovered))).perform(only, dry_run=dry_run)
 
 
@@ -57,7 +57,9 @@ class _Run:
         if dry_run:
             return self._planned(before, plan)
         self.shown.step(f"Rewriting {len(plan.changed)} files")
-        receipt, after, objection = remedy.apply(plan, self.who.records, lambda: self._holding(codes, plan))
+        receipt, after, objection = remedy.apply(
+            plan, self.who.records, lambda: self._holding(codes, plan), before=before.verdict
+        )
         if objection:
             return self._put_back(before, receipt, objection)
         self.notes += _strangers(plan, facts)
@@ -87,7 +89,7 @@ class _Run:
         base = facts.search.base
         if base is None:
             return {}
-        place = staging.begin(facts.venv, self.who.records.folder)
+        place = staging.begin(facts.venv)
         try:
             staging.create(place, base, include=False, prompt=facts.tree.prompt if facts.tree else None)
             folder = layout.scripts_folder(place.root, layout.here())

@@ -29,6 +29,8 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
     if find.server(settings).kind == "ours" and (now := manager.status(settings)).state == "running":
         refuse_another_environment(who, now, venv)
         return _told("start", now, "unchanged", 0, settings)
+    manager.refuse_in_the_way(settings)
+    recovered = () if dry_run else recovered_first(who)
     _refuse_a_start_that_cannot_work(who)
     python = layout.python_in(who.venv)
     if dry_run:
@@ -41,7 +43,16 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
         raise _explained(who, error) from error
     if not status.stopgap:
         stopgap.ended(settings)
-    return _told("start", status, "healthy" if status.changed else "unchanged", 0, settings)
+    return _told("start", status, "healthy" if status.changed else "unchanged", 0, settings, recovered)
+
+
+def recovered_first(who: Patient) -> tuple[str, ...]:
+    """What became of a repair that was killed: the server is to run from the environment before it, or after it."""
+    if not who.records.interrupted(who.venv):
+        return ()
+    from clinic.flow.repair import recover_first
+
+    return recover_first(who)
 
 
 def refuse_another_environment(who: Patient, now: Status, asked: Venv) -> None:
@@ -109,6 +120,8 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
     from clinic.service import manager
 
     who = patient(settings, venv)
+    manager.refuse_in_the_way(settings)
+    recovered = () if dry_run else recovered_first(who)
     _refuse_a_start_that_cannot_work(who)
     if dry_run:
         return Result("restart", "planned", 0, {**manager.status(settings).as_json(), "plan": ["stop", "start"]})
@@ -119,7 +132,7 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
         raise _explained(who, error) from error
     if not status.stopgap:
         stopgap.ended(settings)
-    return _told("restart", status, "healthy", 0, settings)
+    return _told("restart", status, "healthy", 0, settings, recovered)
 
 
 def server_status(settings: Settings) -> Result:
@@ -142,14 +155,16 @@ def watch_status(settings: Settings, show: Callable[[Result], float]) -> Result:
     return result
 
 
-def _told(command: str, status: Status, word: OutcomeWord, code: int, settings: Settings) -> Result:
+def _told(
+    command: str, status: Status, word: OutcomeWord, code: int, settings: Settings, notes: tuple[str, ...] = ()
+) -> Result:
     service = settings.service
     data: dict[str, Any] = {**status.as_json(), "url": service.url, "log_file": service.log_file}
     if command == "status" and code:
         from clinic.service.logs import tail
 
         data["log_tail"] = tail(service.log_file, 10)
-    return Result(command, word, code, data, notes=status.notes)
+    return Result(command, word, code, data, notes=(*notes, *status.notes))
 
 
 def logs(settings: Settings, *, lines: int, follow: bool, write: Callable[[str], None]) -> Result:

@@ -135,9 +135,10 @@ def _ways(who: Patient, facts: Facts, shown: Steps, wheelhouse: Path | None) -> 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     """A lock of its own: a rebuild that runs is no reason to wait for a server, a second unblock is."""
-    from clinic.service import lock, memory
+    from clinic import lock
+    from clinic.service import memory
 
-    return lock.held(memory.place(settings, ".unblock.lock"), "unblock", 0.0)
+    return lock.held(memory.place(settings, ".unblock.lock"), "unblock")
 
 
 def _itself(who: Patient) -> Stopgap:

@@ -1,7 +1,8 @@
-"""The memory of the clinic: receipts, the stash, events, and the lock between runs. All of it under `records`.
+"""The memory of the clinic: receipts, backups, events, snapshots. All of it below `records`.
 
 A repair is a transaction: each step is on record before it is taken, so that an interrupted one is put back by the
-run itself (Ctrl+C, a failure) or by the next one (kill -9, power cut).
+run itself (Ctrl+C, a failure) or by the next one (kill -9, power cut). What is found on disk is not trusted: a receipt
+leads into its own environment and its own backup only, and what it made is compared before it is taken back.
 """
 
 from __future__ import annotations
@@ -10,115 +11,246 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clinic import fs
-from clinic.errors import BusyError, RefusedError
+from clinic import fs, lock
+from clinic.errors import RefusedError, of_the_machine
 from clinic.model import Receipt
+from clinic.records import expiry, putback, undoing
 from clinic.records.entry import Entry, State
+from clinic.records.identity import Identity
+from clinic.records.places import Places
 from clinic.records.snapshot import understood
-from clinic.records.transaction import Transaction, put_back, remove_empty
+from clinic.records.store import Store
+from clinic.records.transaction import Transaction
 
-__all__ = ["Entry", "Records", "State", "Transaction", "put_back"]
+__all__ = ["Entry", "Records", "State", "Transaction"]
 
 EVENTS_CAP = 1 << 20  # bytes of events.jsonl; one older file is kept beside it
+_REMEMBERED = 200
+"""Receipts that a look at an environment reads, newest first: what lies further back explains no damage of today."""
 
 
 class Records:
     """The records folder of one project. Nothing is created before something is to be recorded."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
+        self.folder, self.root = folder, root or folder.parent
+        self.store = Store(folder, self.root)
+        self._open: list[Entry] | None = None
+        """What was ended while the lock is held; closed as the last act, see `lock`."""
 
-    @property
-    def receipts(self) -> Path:
-        """The folder of receipts, one JSON file each, named so that they sort by time."""
-        return self.folder / "receipts"
+    def ready(self) -> None:
+        """Make the folder: the user's own, and nothing for version control. Raises OSError."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not fs.exists(ignore):
+            fs.write_atomically(ignore, b"*\n", durable=False)
 
-    def save(self, entry: Entry) -> None:
-        """Write a transaction down, whole or not at all."""
-        self.receipts.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(entry.as_json(), indent=1)
-        fs.write_atomically(self.receipts / f"{entry.id}.json", text.encode("utf-8"), durable=False)
+    # Receipts
 
     def entries(self) -> list[Entry]:
-        """Every transaction on record, oldest first; a file that is not one is passed over."""
-        found = []
-        for path in sorted(self.receipts.glob("*.json")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                found.append(Entry.from_json(json.loads(fs.read_bytes(path))))
-        return found
+        """Every transaction on record, oldest first."""
+        found = list(self.store.newest_first())
+        found += self.store.orphans([entry.id for entry in found])
+        found.sort(key=lambda entry: entry.id, reverse=True)
+        undone = _undone(found)
+        for entry in found:
+            if entry.id in undone and entry.state == "done":
+                entry.state = "undone"
+        return found[::-1]
 
-    def event(self, kind: str, **details: Any) -> None:
-        """Append a line to events.jsonl; a full one is put aside, so that weeks of watching fill no disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            if (self.folder / "events.jsonl").stat().st_size > EVENTS_CAP:
-                (self.folder / "events.jsonl").replace(self.folder / "events.1.jsonl")
-        line = json.dumps({"time": time.time(), "event": kind, **details}, default=str)
-        fs.append(self.folder / "events.jsonl", f"{line}\n".encode())
+    def ids(self) -> set[str]:
+        """What is on record, by name."""
+        return self.store.ids()
 
-    def transaction(self, remedy: str, venv: Path, **facts: Any) -> Transaction:
-        """A new transaction, to be used as a context manager."""
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f".{time.time_ns() // 1000 % 1_000_000:06d}"
-        return Transaction(
-            self, Entry(f"{stamp}-{remedy}-{os.urandom(2).hex()}", remedy, venv, time.time(), facts=facts)
-        )
+    def standing(self, venv: Path | None = None) -> list[Entry]:
+        """The repairs that hold and were not taken back, newest first; of one environment if one is named."""
+        held = [entry for entry in reversed(self.entries()) if entry.state == "done" and entry.remedy != "undo"]
+        return [entry for entry in held if venv is None or _same(entry.venv, venv)]
+
+    def interrupted(self, venv: Path) -> list[Entry]:
+        """What runs on this environment have begun and not ended: killed ones, and one that runs now."""
+        return [entry for entry in self.store.pending() if _same(entry.venv, venv) and entry.state != "foreign"]
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader of these records should be told: repairs that were interrupted."""
-        pending = [entry for entry in self.entries() if entry.state == "pending"]
+        """What a reader of these records should be told: repairs that were interrupted, records that can't be read."""
+        try:
+            pending = [entry for entry in self.store.pending() if entry.state == "pending"]
+        except OSError as error:
+            return (f"the records in {self.folder} can't be read: {error.strerror}",)
         return tuple(
             f"a {entry.remedy} of {entry.venv} was interrupted (or still runs); the next repair puts it back"
             for entry in pending
         )
 
-    def last_done(self, venv: Path | None = None) -> Entry | None:
-        """The newest repair that stands, of this environment if one is named."""
-        entries = self.entries()
-        # A run that was killed between the undoing and the note of it leaves the undoing on record.
-        undone = {e.facts.get("undone") for e in entries if e.remedy == "undo" and e.state == "done"}
-        standing = [e for e in entries if e.state == "done" and e.remedy != "undo" and e.id not in undone]
-        mine = [e for e in standing if venv in {None, e.venv}]
-        return mine[-1] if mine else None
-
     def past_of(self, venv: Path) -> tuple[float, tuple[tuple[float, float], ...]]:
         """When the last repair of an environment held, and from when to when its python was another one."""
-        mine = [(entry, entry.started + entry.seconds) for entry in self.entries() if entry.venv == venv]
-        held = max((end for entry, end in mine if entry.state == "done" and entry.remedy != "undo"), default=0.0)
-        seen = [(entry.facts.get("escaped_since"), end) for entry, end in mine]
-        return held, tuple((since, end) for since, end in seen if isinstance(since, float))
+        held, windows, undone = 0.0, [], set[object]()
+        with contextlib.suppress(OSError):
+            for entry in _first(self.store.newest_first(), _REMEMBERED):
+                end = entry.started + entry.seconds
+                if entry.state == "foreign" or not _same(entry.venv, venv):
+                    continue
+                if entry.state == "done":
+                    undone.add(entry.facts.get("undone"))
+                    if entry.remedy != "undo" and entry.id not in undone:
+                        held = max(held, end)
+                if isinstance(since := entry.facts.get("escaped_since"), float):
+                    windows.append((since, end))
+        return held, tuple(reversed(windows))
 
-    def expire(self, entry: Entry) -> None:
-        """Give up what an entry keeps in the stash; from then on it can't be undone."""
-        entry.state = "expired"
-        self.save(entry)  # first: an entry that stands must have its stash
-        for _, kept in entry.moved:
-            fs.remove(kept)
+    def transaction(self, remedy: str, venv: Path, **facts: Any) -> Transaction:
+        """A new transaction, to be used as a context manager."""
+        now = time.time_ns() // 1000
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 1_000_000)) + f".{now % 1_000_000:06d}"
+        entry = Entry(
+            f"{stamp}-{remedy}-{os.urandom(2).hex()}", remedy, venv, Places(self.folder, venv), time.time(), facts=facts
+        )
+        entry.near = self._is_near(entry.places)
+        seen = Identity.of(Path(os.path.realpath(venv)))
+        entry.generation = (seen,) if seen else ()
+        return Transaction(self, entry)
+
+    def _is_near(self, places: Places) -> bool:
+        """Whether backups must lie beside the environment, because the records are on another filesystem."""
+        here = next(folder for folder in (self.folder, *self.folder.parents) if fs.exists(folder))
+        try:
+            return here.stat().st_dev != places.venv.parent.stat().st_dev
+        except OSError:
+            return False
+
+    def ended(self, entry: Entry) -> None:
+        """A transaction has ended, and that is on record: tell it, and close it. Never raises."""
+        if not entry.steps:
+            return
+        self.event("repair", receipt=entry.id, remedy=entry.remedy, state=entry.state)
+        if self._open is None:
+            self._close(entry)
+        else:
+            self._open.append(entry)
+
+    def _close(self, entry: Entry) -> None:
+        with contextlib.suppress(OSError):  # the next run closes it
+            self.store.close(entry)
+
+    def tidy(self, entry: Entry) -> None:
+        """Remove the backup's folder if nothing is in it."""
+        with contextlib.suppress(OSError):
+            entry.backup.rmdir()
+
+    # Undo
+
+    def refuse_impossible(self, entry: Entry) -> None:
+        """Raise RefusedError if it can't be taken back."""
+        later = [each for each in self.standing(entry.venv) if each.id > entry.id]
+        undoing.refuse_impossible(entry, later)
+
+    def undo(self, entry: Entry, look: Callable[[], object] = lambda: None, **facts: Any) -> Receipt:
+        """Put back what a repair replaced; what stands there now goes to the backup of the undo.
+
+        It holds unless `look` raises. Raises RefusedError before anything is touched.
+        """
+        try:
+            self.refuse_impossible(entry)
+        except RefusedError as error:
+            if error.code == "overtaken" and entry.is_of_this_generation():
+                entry.why = "what it made was changed since"
+                with contextlib.suppress(OSError):
+                    self.store.end(entry, "overtaken")
+            raise
+        return undoing.undo(self, entry, look, **facts)
+
+    # Recovery and the lock
+
+    def recover(self, venv: Path) -> list[Entry]:
+        """Put back what killed runs left half done. Call it with the lock held: then none is running. Raises OSError.
+
+        What was proved already stands: a server may run from it.
+        """
+        found = self.interrupted(venv)
+        for entry in reversed(found):
+            if entry.state == "pending":
+                self._recover(entry)
+            self._close(entry)
+            self.event("recovered", receipt=entry.id, state=entry.state)
+        return found
+
+    def _recover(self, entry: Entry) -> None:
+        state: State = "done" if entry.facts.get("proved") is True else "restored"
+        if state == "done":
+            after = Identity.of(Path(os.path.realpath(entry.venv)))
+            entry.generation = (*(() if entry.is_of_whole else entry.generation), *((after,) if after else ()))
+        else:
+            try:
+                in_the_way = putback.put_back(entry, found=True)
+                if in_the_way:
+                    entry.why = f"what had come into its way is kept: {', '.join(map(str, in_the_way))}"
+            except putback.OvertakenError:
+                state, entry.why = "overtaken", "what lies there is another one now; it was left alone"
+            except RefusedError as error:
+                state, entry.why = "overtaken", error.message
+        with contextlib.suppress(OSError):
+            entry.kept_bytes = fs.size_of(entry.backup)
+        self.store.end(entry, state)
+
+    @contextlib.contextmanager
+    def lock(self, command: str, venv: Path) -> Iterator[list[Entry]]:
+        """Hold the environment's lock; yields what a killed run had left, which was put back, finished or given up.
+
+        Raises BusyError naming the holder and since when, RefusedError if it can't be had or records can't be written.
+        """
+        with contextlib.ExitStack() as last:
+            # Closing is the last act of all: of what is not closed, a killed run has told nobody, and `undo` stops.
+            last.callback(self._close_all)
+            with lock.held(lock.of_environment(venv), command):
+                self._open = []
+                yield self._recovered(venv)
+
+    def _close_all(self) -> None:
+        for entry in self._open or ():
+            self._close(entry)
+        self._open = None
+
+    def _recovered(self, venv: Path) -> list[Entry]:
+        try:
+            self.ready()
+            found = self.recover(venv)
+            if expiry.is_due(self):
+                expiry.expire(self, venv)
+        except OSError as error:
+            known = of_the_machine(error, "Nothing was touched.")
+            if known and known.code not in {"not-writable", "disk-read-only"}:
+                raise known from error
+            raise RefusedError(
+                "records-unwritable",
+                f"{error.filename or self.folder} cannot be written: {error.strerror or error}. Nothing was touched.",
+                "set clinic.records in invoke.yaml to a folder that can be written",
+            ) from error
+        return found
+
+    def expire(self, venv: Path) -> list[Path]:
+        """Give up old backups and receipts (see `expiry`). Never raises; call it with the lock held."""
+        return expiry.expire(self, venv)
+
+    # Events and snapshots
+
+    def event(self, kind: str, **details: Any) -> None:
+        """Append a line to events.jsonl; a full one is put aside, so that weeks of watching fill no disk.
+
+        Never raises: what could not be told was done all the same.
+        """
+        with contextlib.suppress(OSError):
+            self.ready()
+            path = self.folder / "events.jsonl"
             with contextlib.suppress(OSError):
-                kept.parent.rmdir()
-
-    def undo(self, entry: Entry) -> Receipt:
-        """Put back what a repair replaced; what stands there now goes to the stash of the undo."""
-        with self.transaction("undo", entry.venv, undone=entry.id) as change:
-            new = (now for _, now in entry.brought)
-            for path in dict.fromkeys([*entry.made, *new, *(was for was, _ in entry.moved)]):
-                change.stash(path)
-            for was, kept in reversed(entry.moved):  # a folder that went after a file of its own comes back before it
-                if not fs.exists(kept):
-                    raise RefusedError(
-                        "stash-lost",
-                        f"{kept} is gone from the stash, so {entry.remedy} can't be undone. Nothing was changed.",
-                        "invoke undo --list",
-                    )
-                change.bring_back(kept, was)
-            receipt = change.commit()
-        entry.state = "undone"
-        self.save(entry)
-        remove_empty([*entry.folders, *(kept.parent for _, kept in entry.moved)])
-        return receipt
+                if path.stat().st_size > EVENTS_CAP:
+                    path.replace(self.folder / "events.1.jsonl")
+            line = json.dumps({"time": time.time(), "event": kind, **details}, default=str)
+            fs.append(path, f"{line}\n".encode())
 
     def _snapshot_file(self, venv: Path) -> Path:
         import hashlib
@@ -137,62 +269,26 @@ class Records:
     def save_snapshot(self, venv: Path, state: dict[str, Any]) -> Path:
         """Record a known-good state."""
         path = self._snapshot_file(venv)
+        self.ready()
         path.parent.mkdir(parents=True, exist_ok=True)
         fs.write_atomically(path, json.dumps(state, indent=1, default=str).encode("utf-8"), durable=False)
         return path
 
-    def recover(self) -> list[Entry]:
-        """Put back what runs that were killed left half done. Call it with the lock held: then none is running.
 
-        What was proved already stands: a server may run from it.
-        """
-        pending = [entry for entry in self.entries() if entry.state == "pending"]
-        for entry in reversed(pending):
-            if entry.facts.get("proved"):
-                entry.state = "done"
-            else:
-                put_back(entry)
-                entry.state = "restored"
-            self.save(entry)
-            self.event("recovered", receipt=entry.id, state=entry.state)
-        return pending
+def _undone(entries: list[Entry]) -> set[object]:
+    return {
+        entry.facts.get("undone") for entry in entries if entry.state == "done" and entry.remedy in {"undo", "redo"}
+    }
 
-    @contextlib.contextmanager
-    def lock(self, command: str) -> Iterator[list[Entry]]:
-        """Hold the lock between runs; yields what a killed run had left and was put back.
 
-        Raises BusyError naming the holder and since when, RefusedError where records cannot be written.
-        """
-        from filelock import FileLock, Timeout
+def _first(entries: Iterator[Entry], count: int) -> Iterator[Entry]:
+    from itertools import islice
 
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.folder / "lock", timeout=0)
-            held.acquire()
-        except Timeout as error:
-            raise self._busy() from error
-        except OSError as error:
-            raise RefusedError(
-                "records-unwritable",
-                f"{self.folder} cannot be written: {error.strerror or error}. Nothing was touched.",
-                "free some space or set clinic.records in invoke.yaml to a folder that can be written",
-            ) from error
-        try:
-            holder = {"pid": os.getpid(), "command": command, "since": time.time()}
-            fs.write_atomically(self.folder / "lock.json", json.dumps(holder).encode("utf-8"), durable=False)
-            yield self.recover()
-        finally:
-            with contextlib.suppress(OSError):
-                fs.remove(self.folder / "lock.json")
-            held.release()
+    return islice(entries, count)
 
-    def _busy(self) -> BusyError:
-        try:
-            holder = json.loads(fs.read_bytes(self.folder / "lock.json"))
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
-            who = f"'invoke {holder['command']}' (process {holder['pid']}) since {since}"
-        except (OSError, ValueError, KeyError, TypeError):
-            who = "another run that has only just begun"
-        return BusyError(
-            "busy", f"The lock is held by {who}. Nothing was touched.", "wait for it to end, then try again"
-        )
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths are one place, however the folder that holds it is spelled."""
+    return os.path.normcase(one) == os.path.normcase(other) or (
+        one.name == other.name and os.path.realpath(one.parent) == os.path.realpath(other.parent)
+    )

@@ -86,9 +86,9 @@ def _launch(place: Path, base: Interpreter, settings: Settings, shown: rebuild.S
     expected = proof.Expected(base, pins, settings.environment.imports)
     source = Source(requirements, hashes=not lock.unpinned(requirements), wheelhouse=wheelhouse)
     draft = rebuild.Draft(place, base, (source,), expected)
-    for left in staging.leftovers(place, settings.records):
+    for left in staging.leftovers(place):
         staging.discard(left)
-    making = staging.begin(place, settings.records)
+    making = staging.begin(place)
     try:
         rebuild.build(draft, making, shown)
         fs.remove(place)

@@ -15,7 +15,7 @@ from clinic import fs
 from clinic.anatomy import activate_writer, layout
 from clinic.errors import FailedError, of_the_machine
 from clinic.facts import Interpreter, Platform
-from clinic.records import Records, Transaction
+from clinic.records import Transaction
 from clinic.remedies import foreign, path_length, proof, settle, staging
 from clinic.remedies.install import Source, find_uv, install
 
@@ -193,24 +193,8 @@ def _must_hold(objections: list[str], title: str) -> None:
         )
 
 
-def swap(change: Transaction, built: Built) -> Path | None:
-    """Put the new environment into its place; returns where the old one is kept, None where there was none."""
-    kept = change.stash(built.place.final)
-    change.bring_back(built.place.root, built.place.final)
+def swap(change: Transaction, built: Built) -> None:
+    """Put the new environment into its place; the old one goes to the backup."""
+    change.swap(built.place.root, built.place.final, built.kept.carried)
     with suppress(OSError):
         built.place.folder.rmdir()
-    return kept
-
-
-def forget_older(records: Records, venv: Path, newest: str) -> list[Path]:
-    """Remove what older rebuilds of this environment keep: the newest stash is the one that undo goes back to."""
-    removed = []
-    for entry in records.entries():
-        kept = [kept for was, kept in entry.moved if was == venv == entry.venv]
-        if entry.id == newest or entry.state == "pending" or not any(map(fs.exists, kept)):
-            continue
-        if entry.remedy not in {NAME, "undo"}:
-            continue
-        records.expire(entry)
-        removed += kept
-    return removed

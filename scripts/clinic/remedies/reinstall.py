@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinic import fs
 from clinic.anatomy import distinfo, layout
 from clinic.anatomy.lock import canonical
 from clinic.errors import ClinicError, FailedError, of_the_machine
@@ -145,8 +144,7 @@ def _same_version(one: str, other: str) -> bool:
 
 def operate(draft: Draft, change: Transaction) -> None:
     """Put aside what only hurts: leftovers, bytecode that does not load, `.pth` files that lead nowhere."""
-    for path in draft.aside:
-        change.stash(path)
+    change.stash(*draft.aside)
     for path, data in draft.rewritten:
         change.write(path, data)
 
@@ -155,27 +153,27 @@ def replace(draft: Draft, prefix: Prefix, change: Transaction) -> None:
     """The old files to the stash, the new ones into their place."""
     place = pieces.place_of(draft.venv, draft.site, draft.scripts)
     new = sweep(prefix.site)
-    for path in pieces.own(place, draft.folders, new.files, prefix.root):
-        change.stash(path)
+    change.stash(*pieces.own(place, draft.folders, new.files, prefix.root))
     homes = tuple(Path(os.path.realpath(folder)) for folder in (draft.site, draft.scripts))
-    _bring(prefix.root, draft.venv, change, homes, top=True)
+    pairs = list(_pairs(prefix.root, draft.venv, homes, top=True))
+    change.stash(*(there for _, there in pairs))
+    change.bring(*pairs)
 
 
 _NOT_BROUGHT = frozenset({".lock", "CACHEDIR.TAG", ".gitignore"})
 """What installers leave in a prefix for themselves."""
 
 
-def _bring(source: Path, target: Path, change: Transaction, homes: tuple[Path, ...], *, top: bool = False) -> None:
+def _pairs(source: Path, target: Path, homes: tuple[Path, ...], *, top: bool = False) -> Iterator[tuple[Path, Path]]:
+    """What is moved where: the highest entries that can go as a whole."""
     for entry in sorted(source.iterdir()):
         there = target / entry.name
         if top and entry.name in _NOT_BROUGHT:
             continue
         if entry.is_dir() and not entry.is_symlink() and _is_entered(there, homes):
-            _bring(entry, there, change, homes)
-            continue
-        if fs.exists(there):
-            change.stash(there)
-        change.bring_back(entry, there)
+            yield from _pairs(entry, there, homes)
+        else:
+            yield entry, there
 
 
 def _is_entered(folder: Path, homes: tuple[Path, ...]) -> bool:

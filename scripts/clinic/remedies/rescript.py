@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clinic.anatomy import activate_writer, distinfo, layout, pth, record
 from clinic.anatomy.shebang_writer import restarted
@@ -180,12 +181,12 @@ def _records(plan: Draft, site: Path) -> dict[Path, bytes]:
         return {}
 
 
-def apply(plan: Draft, records: Records, look: Callable[[], Facts]) -> tuple[Receipt, Facts, str]:
+def apply(plan: Draft, records: Records, look: Callable[[], Facts], **found: Any) -> tuple[Receipt, Facts, str]:
     """Write, look again, start what was changed, and keep it if it holds; else put everything back.
 
     Returns the receipt, the facts after, and why it did not hold (empty if it did).
     """
-    with records.transaction(NAME, plan.venv, files=len(plan.changed)) as change:
+    with records.transaction(NAME, plan.venv, files=len(plan.changed), **found) as change:
         for path, data in plan.changed.items():
             change.write(path, data)
         after = look()

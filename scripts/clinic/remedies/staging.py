@@ -22,8 +22,6 @@ from clinic.errors import FailedError, RefusedError, of_the_machine
 from clinic.facts import Interpreter
 
 PREFIX = ".clinic-"
-_OF_OLD = ".clinic-new-"
-"""Led the name when it was longer: `.clinic-new-<records>-<token>`, in 8 hexadecimal digits each."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,22 @@ class Staging:
         return self.folder.name
 
 
-def _prefix(final: Path, records: Path) -> str:
-    """What leads the name of a staging folder of this environment, as the project with these records makes it.
+def _prefix(final: Path) -> str:
+    """What leads the name of a staging folder of this environment; of its name only, since projects move.
 
-    One lock guards one environment: the staging folders of another one, and of another project, may be in use.
+    One lock guards one environment: the staging folders of another one beside it may be in use.
     """
-    return f"{PREFIX}{_crc(records, final.name) & 0xFFFF:04x}"
+    return f"{PREFIX}{zlib.crc32(os.fsencode(os.path.normcase(final.name))) & 0xFFFF:04x}"
 
 
-def _crc(records: Path, name: str = "") -> int:
-    return zlib.crc32(os.fsencode(os.path.normcase(records.absolute() / name)))
-
-
-def planned(final: Path, records: Path) -> Staging:
+def planned(final: Path) -> Staging:
     """A staging place that is not made yet."""
-    return Staging(final.parent / (_prefix(final, records) + secrets.token_hex(2)), final)
+    return Staging(final.parent / (_prefix(final) + secrets.token_hex(2)), final)
 
 
-def begin(final: Path, records: Path) -> Staging:
+def begin(final: Path) -> Staging:
     """Make an empty staging folder. Raises RefusedError where that can't be done."""
-    place = planned(final, records)
+    place = planned(final)
     try:
         place.folder.mkdir(parents=True)
     except OSError as error:
@@ -80,11 +74,10 @@ def begin(final: Path, records: Path) -> Staging:
     return place
 
 
-def leftovers(final: Path, records: Path) -> list[Path]:
+def leftovers(final: Path) -> list[Path]:
     """What killed runs left beside an environment. Ask with its lock held: then none is running."""
-    patterns = (_prefix(final, records) + "[0-9a-f]" * 4, f"{_OF_OLD}{_crc(records):08x}-*")
     try:
-        return sorted(path for pattern in patterns for path in final.parent.glob(pattern))
+        return sorted(final.parent.glob(_prefix(final) + "[0-9a-f]" * 4))
     except OSError:
         return []
 

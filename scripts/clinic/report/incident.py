@@ -179,7 +179,8 @@ def _actions(told: Tree, before: Tree, after: Tree | None) -> Iterator[str]:
     for number, action in enumerate(actions, 1):
         yield f"{number}. {code(action['command'])} ({action['priority']}): {text(action['why'])}"
     if after is not None and any(receipt["outcome"] == "done" for receipt in told["data"].get("receipts", [])):
-        yield f"{len(actions) + 1}. {code('invoke undo')} (any time): puts back what was replaced"
+        undo = "invoke undo --yes" if before.get("verdict") not in {None, "healthy"} else "invoke undo"
+        yield f"{len(actions) + 1}. {code(undo)} (any time): puts back what was replaced"
 
 
 def code(value: object) -> str:

@@ -115,4 +115,6 @@ def _following(told: Tree, before: Tree, after: Tree) -> list[Tree]:
         return []
     # Of the plan that led here, what comes after the cure is still to do.
     later = [action for action in before.get("next_actions", []) if action["command"].startswith("invoke validate")]
-    return [*later, {"priority": "any time", "command": "invoke undo", "why": "puts back what was replaced"}]
+    # Undoing a cure harms, and is refused without a yes.
+    command = "invoke undo --yes" if before.get("verdict") not in {None, "healthy"} else "invoke undo"
+    return [*later, {"priority": "any time", "command": command, "why": "puts back what was replaced"}]

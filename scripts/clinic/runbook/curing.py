@@ -135,8 +135,31 @@ def rebuild(  # noqa: PLR0913, PLR0917 - the flags of the command
     perform("rebuild", work, ctx, as_json=json)
 
 
-@task(help={"venv": VENV, "list": "list the repairs on record", "dry_run": DRY, "json": JSON})
-def undo(ctx: Context, venv: str | None = None, list_: bool = False, dry_run: bool = False, json: bool = False) -> None:
-    """Put back what the last repair replaced."""
-    work = flow.undo_list if list_ else (lambda s: flow.undo(s, venv, dry_run=dry_run_wanted(ctx, dry_run)))
+@task(
+    positional=["repair"],
+    help={
+        "repair": "the id of a repair, or of an undo (default: the last repair that holds)",
+        "venv": VENV,
+        "list": "list the repairs on record",
+        "yes": "also if a healthy environment becomes damaged by it, or is removed",
+        "dry_run": DRY,
+        "json": JSON,
+    },
+)
+def undo(  # noqa: PLR0913, PLR0917 - the flags of the command
+    ctx: Context,
+    repair: str = "",
+    venv: str | None = None,
+    list_: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Put back what a repair replaced; undo can be undone."""
+
+    def work(settings: Settings) -> Result:
+        if list_:
+            return flow.undo_list(settings)
+        return flow.undo(settings, venv, entry_id=repair, yes=yes, dry_run=dry_run_wanted(ctx, dry_run))
+
     perform("undo", work, ctx, as_json=json)

@@ -38,4 +38,6 @@ def as_run(service: Service, record: Record) -> Service:
 def _remembered(settings: Settings) -> Record | None:
     text = memory.recall(settings).record
     copy = pidfile.parse(text.encode("utf-8", "surrogateescape")) if text else None
-    return copy if isinstance(copy, Record) else None
+    if not isinstance(copy, Record) or pidfile.is_copied(copy, settings.service.pid_file):
+        return None
+    return copy

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from clinic import fs
+from clinic import fs, lock
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import identity, lock, memory, stopping
+from clinic.service import identity, memory, stopping
 from clinic.service.table import Identity
 
 if TYPE_CHECKING:

@@ -143,6 +143,7 @@ def _see_through(settings: Settings, child: process.Child, record: Record, on_wa
 
 def inscribe(settings: Settings, record: Record) -> None:
     """Remember the pid file's text and write it. Raises FailedError where one of them cannot be written."""
+    record = replace(record, place=os.path.abspath(settings.service.pid_file))  # noqa: PTH100 - links kept
     _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
     try:
         pidfile.write(settings.service.pid_file, record)

@@ -6,8 +6,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from clinic import lock
 from clinic.errors import FailedError, RefusedError
-from clinic.service import find, identity, launch, lock, memory, pidfile, ports, stopping, wrapping
+from clinic.service import find, identity, launch, memory, pidfile, ports, stopping, wrapping
 from clinic.service.launch import With
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _want_down(settings: Settings, **more: str) -> tuple[str, ...]:
 
 
 def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractContextManager[None]:
-    return lock.held(memory.place(settings, ".lock"), doing, patience)
+    return lock.held(memory.place(settings, ".lock"), doing, patience, code="service-busy")
 
 
 def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:
@@ -172,8 +173,19 @@ def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     )
 
 
+def refuse_in_the_way(settings: Settings) -> None:
+    """Raise RefusedError where something lies in the pid file's place that is not ours to move."""
+    if what := pidfile.in_the_way(settings.service):
+        raise RefusedError(
+            "pid-file-in-the-way",
+            f"clinic.service.pid_file names something else: {what}. Nothing was touched.",
+            "set clinic.service.pid_file in invoke.yaml to a path of its own",
+        )
+
+
 def clear_way(settings: Settings) -> tuple[str, ...]:
     """End what a dead server left behind and put its pid file away, or refuse where it is not ours."""
+    refuse_in_the_way(settings)
     found = find.server(settings)
     left = find.orphans(settings, found)
     if left:

@@ -11,7 +11,8 @@ import re
 import stat
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clinic import fs
@@ -20,8 +21,6 @@ from clinic.service.table import Identity, command, look
 from clinic.service.wrapping import unwrapped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clinic.settings import Service
 
 Kind = Literal["missing", "torn", "stale", "foreign", "ours"]
@@ -49,6 +48,8 @@ class Record:
     log_start: int = 0
     ready: bool = False
     signs: bool = False
+    place: str = ""
+    """The pid file that it was written to: a copied project has a copy of it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Reading:
 def dump(record: Record) -> bytes:
     """Spell a record as the pid file has it."""
     texts = {"mode": record.mode, "python": record.python, "venv": record.venv, "stopgap": record.stopgap}
+    texts["place"] = record.place
     lines = {
         "started": record.server.started,
         "leader": f"{record.leader.pid} {record.leader.started}",
@@ -96,6 +98,7 @@ def parse(data: bytes) -> Record | int | None:
             port=int(pairs["port"]),
             ready=pairs["ready"] == "1",
             signs=pairs["signs"] == "1",
+            place=pairs.get("place", ""),  # pid files of earlier versions lack it
             **{key: pairs[key] for key in ("launch", "mode", "python", "venv", "stopgap")},
         )
     except (KeyError, ValueError):
@@ -119,11 +122,33 @@ def read(service: Service) -> Reading:
         return Reading("torn", f"{path.name} does not hold a process id")
     if isinstance(content, int):
         return _judge_bare(content, info, service)
-    return _judge(content, info, path.name)
+    return _judge(content, info, path)
 
 
-def _judge(record: Record, info: os.stat_result, name: str) -> Reading:
-    pid = record.server.pid
+def is_copied(record: Record, path: Path) -> bool:
+    """Whether a record that was read at `path` is a copy: the pid file it was written to still names that server.
+
+    A project that was moved with its server running has left nothing at the old place.
+    """
+    place = Path(record.place)
+    if not record.place or same_place(place, path):
+        return False
+    try:
+        other = parse(fs.read_bytes(place, length=_MOST))
+    except (OSError, ValueError):
+        return False
+    return isinstance(other, Record) and other.leader == record.leader
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths are spellings of one."""
+    return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+
+
+def _judge(record: Record, info: os.stat_result, path: Path) -> Reading:
+    pid, name = record.server.pid, path.name
+    if is_copied(record, path):
+        return Reading("foreign", f"{name} is a copy of {record.place}, which names the server of another project")
     if identity.alive(record.server):
         if not _trusted(info, pid):
             why = f"{name} belongs to another user than process {pid}"
@@ -189,6 +214,7 @@ def runs(words: tuple[str, ...], service: Service) -> bool:
 def write(path: Path, record: Record) -> None:
     """Write the pid file, whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    record = replace(record, place=os.path.abspath(path))  # noqa: PTH100 - links kept
     fs.write_atomically(path, dump(record), mode=0o644, durable=False)  # after a power cut it is stale anyway
 
 
@@ -202,11 +228,30 @@ def clear(service: Service, aside: Path) -> bool:
         return True
     if reading.kind == "ours" or not reading.replaceable:
         return False
+    if in_the_way(service):
+        return False
     if reading.record is not None or reading.kind == "stale" or _blank(path):
         fs.remove(path)
     else:
         fs.move(path, _free_name(aside, path.name))
     return True
+
+
+def in_the_way(service: Service) -> str:
+    """What lies in the pid file's place that can't be one, and so is not ours to move; empty if nothing does.
+
+    A setting may be mistyped, or copied: then it is somebody's folder or text.
+    """
+    path = service.pid_file
+    try:
+        info = path.lstat()
+    except OSError:
+        return ""
+    if not stat.S_ISREG(info.st_mode):
+        return f"{path} is not a plain file"
+    if info.st_size > _MOST or (path.suffix.lower() != ".pid" and read(service).kind == "torn" and not _blank(path)):
+        return f"{path} is not a pid file"
+    return ""
 
 
 def _blank(path: Path) -> bool:

@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clinic.service import find, launch, lock, manager, memory, pidfile, stopping, wrapping
+from clinic import lock
+from clinic.service import find, launch, manager, memory, pidfile, stopping, wrapping
 
 if TYPE_CHECKING:
     from clinic.service import health, process
@@ -40,7 +41,7 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
 
     Raises FailedError ("stopped-meanwhile" when it is not wanted any more), RefusedError, BusyError.
     """
-    with lock.held(memory.place(settings, ".lock"), "keep-alive"):
+    with lock.held(memory.place(settings, ".lock"), "keep-alive", code="service-busy"):
         manager.refuse_unwanted(settings)
         there = running(settings)
         if there:
@@ -58,7 +59,7 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
 def end(settings: Settings, record: Record, *, answering: bool) -> stopping.Ended:
     """End a server that must be replaced. Raises BusyError, RefusedError, PermissionError."""
     grace = settings.service.stop_timeout
-    with lock.held(memory.place(settings, ".lock"), "keep-alive"):
+    with lock.held(memory.place(settings, ".lock"), "keep-alive", code="service-busy"):
         ask = wrapping.asking(settings, record.launch)
         return stopping.end(record.leader, grace if answering else min(grace, _PATIENCE), ask)
 
