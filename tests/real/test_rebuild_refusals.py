@@ -84,6 +84,15 @@ def test_another_folder_without_an_environment(site: Site) -> None:
     built(site, other)
 
 
+def test_a_folder_of_sources_that_the_settings_name_only_with_yes(site: Site) -> None:
+    site.path = "src"
+    (site.root / "src").mkdir()
+    (site.root / "src" / "main.py").write_text("print()\n", encoding="utf-8")
+    told = refused(site)
+    assert (told.code, "without an environment" in told.message) == ("not-replaceable", True)
+    built(site, yes=True)
+
+
 def test_outside_of_the_project_only_with_yes(site: Site, tmp_path: Path) -> None:
     outside = VENV.make(bases()[-1], tmp_path / "outside")
     assert refused(site, outside).code == "outside-project"

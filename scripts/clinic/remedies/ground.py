@@ -29,7 +29,9 @@ def refuse_unsafe(venv: Path, settings: Settings, *, own: bool, yes: bool) -> No
 
     `own` says that the project's settings name this place, `yes` that the person confirmed one outside the project.
     """
-    for reason, hint in (_vital(venv, settings), _in_the_way(venv), _not_an_environment(venv, own=own, yes=yes)):
+    # These names are only given to environments: a file that somebody put there meanwhile is carried over.
+    sure = yes or venv in layout.candidates(settings.root)
+    for reason, hint in (_vital(venv, settings), _in_the_way(venv), _not_an_environment(venv, own=own, sure=sure)):
         if reason:
             raise RefusedError("not-replaceable", f"{reason}. Nothing was touched.", hint)
     if not (yes or own or _within(venv, settings.root)):
@@ -86,9 +88,9 @@ def _in_the_way(venv: Path) -> Objection:
     return _FINE
 
 
-def _not_an_environment(venv: Path, *, own: bool, yes: bool) -> Objection:
+def _not_an_environment(venv: Path, *, own: bool, sure: bool) -> Objection:
     names = names_in(venv) if is_folder(venv) else []
-    if names and not (own and yes) and not layout.has_environment(venv):
+    if names and not (own and sure) and not layout.has_environment(venv):
         hint = "invoke rebuild --yes if it is to be replaced, or set clinic.environment.path" if own else _ELSEWHERE
         return f"{venv} is a folder without an environment in it ({names[0]} is there)", hint
     return _FINE
