@@ -185,8 +185,16 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two entries of one filesystem change places in one step; False where the system can't. Raises OSError."""
-    return _rename_by_flag(one, other, "exchange")
+    """Let two entries change places in one step; False where the system can't, or they are on two filesystems.
+
+    Raises OSError.
+    """
+    try:
+        return _rename_by_flag(one, other, "exchange")
+    except OSError as error:
+        if error.errno == errno.EXDEV:  # two mounts of one device too
+            return False
+        raise
 
 
 # renameat2(2): RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. renamex_np(2) of macOS: RENAME_SWAP 2, RENAME_EXCL 4.

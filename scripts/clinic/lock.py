@@ -20,14 +20,16 @@ from clinic.errors import BusyError, RefusedError
 
 _LOOK_AGAIN = 0.05  # seconds; only while another run holds the lock
 _LOCKED_BYTE = 1 << 30  # far behind the text: on Windows nobody else can read bytes that are locked
-_HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+_HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 0}  # wine's _locking says 0
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def of_environment(venv: Path) -> Path:
     """Where the lock of an environment lies: beside it, so that every project finds the same one."""
     folder = Path(os.path.realpath(venv.parent))
-    if os.access(folder, os.W_OK | os.X_OK):
+    there = next(each for each in (folder, *folder.parents) if each.exists())  # the others are made with the lock
+    if os.access(there, os.W_OK | os.X_OK):
         return folder / f".{venv.name}.lock"
     place = zlib.crc32(os.fsencode(os.path.normcase(folder)))
     return run_folder() / f"{venv.name}-{place:08x}.lock"
@@ -81,8 +83,11 @@ def _taken(path: Path) -> int | None:
 def _opened(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
     except OSError as error:
+        if isinstance(error, PermissionError) and sys.platform != "win32":
+            with contextlib.suppress(OSError):  # another user's: flock needs no write, only the note is left out
+                return os.open(path, os.O_RDONLY | _NO_LINK)
         raise RefusedError(
             "records-not-writable",
             f"The lock {path} cannot be made: {error.strerror}. Nothing was touched.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Far behind the text: on Windows nobody else can read bytes that are locked.
 LOCKED_BYTE = 1 << 30
-HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 0}  # wine's _locking says 0
 
 
 def grab(descriptor: int) -> bool:

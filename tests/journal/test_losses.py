@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clinic import fs, lock
-from clinic.errors import RefusedError
+from clinic.errors import BusyError, RefusedError
 from clinic.records import Entry, Records, expiry
 from tests.journal.world import ENV, Fault, Outcome, Today, make, plant, run, state, tree
 
@@ -375,3 +375,45 @@ def test_cleaning_never_changes_what_a_link_leads_to(tmp_path: Path) -> None:
     fs.remove(tmp_path / "old")
     assert not (tmp_path / "old").exists()
     assert base.stat().st_mode & 0o777 == 0o755
+
+
+def test_backups_on_another_filesystem_are_put_back_and_undone(project: Today, tmp_path: Path) -> None:
+    """An environment that is a link to another disk: two entries can't change places then."""
+    other = Path("/dev/shm")  # noqa: S108 - a filesystem of its own, where there is one
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second filesystem to write to")
+    far = other / f"clinic-test-{os.getpid()}"
+    try:
+        shutil.move(project.venv, far)
+        project.venv.symlink_to(far)
+        records = Records(project.root / ".clinic", project.root)
+        cfg = project.venv / "pyvenv.cfg"
+        before = cfg.read_bytes()
+        with records.lock("fix-cfg", project.venv), records.transaction("fix-cfg", project.venv) as change:
+            change.write(cfg, b"spoilt")  # and no commit
+        assert cfg.read_bytes() == before
+        with records.lock("fix-cfg", project.venv), records.transaction("fix-cfg", project.venv) as change:
+            change.write(cfg, b"new")
+            change.commit()
+        with records.lock("undo", project.venv):
+            records.undo(records.standing(project.venv)[0])
+        assert cfg.read_bytes() == before
+    finally:
+        shutil.rmtree(far, ignore_errors=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock needs no write")
+def test_the_lock_of_another_user_is_busy_and_its_leftover_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = tmp_path / "lock", os.open
+    path.touch(0o644)
+
+    def for_another_user(name: Path, flags: int, *more: int) -> int:
+        if name == path and flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(name, flags, *more)
+
+    monkeypatch.setattr(os, "open", for_another_user)
+    with lock.held(path, "heal"), pytest.raises(BusyError), lock.held(path, "fix-cfg"):
+        pass

@@ -88,7 +88,7 @@ def test_what_each_part_says() -> None:
     assert "`/p/.clinic/stash/x`" in told["What was done"]
     assert [line[:5] for line in told["Checklist"].splitlines()] == ["- [x]", "- [ ]", "- [-]"]
     assert "**failed**: exit code 1" in told["Checklist"]
-    assert "`invoke undo`" in told["Next actions"]
+    assert "`invoke undo --yes`" in told["Next actions"]
 
 
 def test_of_a_diagnosis() -> None:

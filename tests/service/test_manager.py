@@ -76,7 +76,7 @@ def test_two_starts_at_once_start_one_server(project: Any, until: Until) -> None
     until(p.family)
     with pytest.raises(BusyError) as busy:
         p.start()
-    assert f"Process {os.getpid()}" in busy.value.message
+    assert f"process {os.getpid()}" in busy.value.message
     assert p.status().state == "starting"
     thread.join()
     assert first[0].pid == p.family()[0]

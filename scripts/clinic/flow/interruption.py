@@ -35,13 +35,17 @@ def _saying(interrupt: KeyboardInterrupt, more: str) -> KeyboardInterrupt:
 
 
 def _of_repairs(begun: Sequence[Entry]) -> str:
-    told = {
-        "done": "{} held and stays; to take it back: invoke undo.",
-        "pending": "{} is unfinished; the next repair puts it back.",
-        "restored": "{} was put back.",
-    }
-    lines = [told[entry.state].format(entry.remedy) for entry in begun if entry.state in told]
-    return " ".join(lines) or "Nothing was changed."
+    return " ".join(filter(None, map(_of_repair, begun))) or "Nothing was changed."
+
+
+def _of_repair(entry: Entry) -> str:
+    if entry.state == "done":
+        yes = "" if entry.facts.get("before") == "healthy" else " --yes"
+        return f"{entry.remedy} held and stays; to take it back: invoke undo {entry.id}{yes}."
+    if entry.state == "pending":
+        end = "finishes it" if entry.facts.get("proved") is True else "puts it back"
+        return f"{entry.remedy} is unfinished; the next repair {end}."
+    return f"{entry.remedy} was put back." if entry.state == "restored" else ""
 
 
 def _of_server(settings: Settings, before: int | None) -> str:

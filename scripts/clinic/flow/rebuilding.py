@@ -155,6 +155,8 @@ class _Run:
                     server.after()
                 return change.commit(), after
         except BaseException as error:
+            if change.entry.steps and change.entry.state != "restored":
+                raise  # it says itself that it could not be put back: nothing is to be started from what lies there
             told_of_server = server.back()
             if not isinstance(error, ClinicError):
                 raise

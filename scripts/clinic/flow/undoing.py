@@ -10,7 +10,7 @@ from typing import Any
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
-from clinic.model import Diagnosis, Result
+from clinic.model import Diagnosis, RemedyOutcome, Result
 from clinic.records import Entry, Records
 from clinic.records.expiry import size_of
 from clinic.remedies import fix_cfg
@@ -36,6 +36,8 @@ def undo(
     with locked(who, "undo", dry_run=dry_run) as recovered:
         if recovered:
             return _stopped(recovered)
+        if dry_run and (left := who.records.interrupted(who.venv)):
+            return _planned_stop(left)
         entry, note = _chosen(who, entry_id)
         if entry is None:
             return Result("undo", "unchanged", 0, {"receipts": []}, notes=(note,))
@@ -89,11 +91,21 @@ def _chosen(who: Patient, entry_id: str) -> tuple[Entry | None, str]:
 
 def _stopped(recovered: list[Entry]) -> Result:
     """What was interrupted is taken back, or finished: that is enough for one time."""
-    receipts = [entry.receipt("restored" if entry.state == "restored" else "done") for entry in recovered]
+    outcomes: dict[str, RemedyOutcome] = {"restored": "restored", "done": "done"}
+    receipts = [entry.receipt(outcomes.get(entry.state, "refused")) for entry in recovered]
     undone = next((entry.id for entry in recovered if entry.state == "restored"), None)
     notes = (*told(recovered), "nothing else was undone; invoke undo again takes back the repair before it")
     word = "cured" if undone else "unchanged"
     return Result("undo", word, 0, {"undone": undone, "receipts": receipts}, notes=notes)  # type: ignore[arg-type]
+
+
+def _planned_stop(left: list[Entry]) -> Result:
+    """What an undo would do about interrupted repairs: that, and nothing else."""
+    steps = [
+        f"{'finish' if entry.facts.get('proved') is True else 'put back'} an interrupted {entry.remedy}"
+        for entry in left
+    ]
+    return Result("undo", "planned", 0, {"undone": None, "plan": steps, "receipts": []})
 
 
 def _named(entry: Entry) -> str:

@@ -24,7 +24,7 @@ from clinic.records.identity import Identity
 from clinic.records.places import Places
 from clinic.records.snapshot import understood
 from clinic.records.store import Store
-from clinic.records.transaction import Transaction
+from clinic.records.transaction import Transaction, half_done
 
 __all__ = ["Entry", "Records", "State", "Transaction"]
 
@@ -83,7 +83,8 @@ class Records:
         except OSError as error:
             return (f"the records in {self.folder} can't be read: {error.strerror}",)
         return tuple(
-            f"a {entry.remedy} of {entry.venv} was interrupted (or still runs); the next repair puts it back"
+            f"a {entry.remedy} of {entry.venv} was interrupted (or still runs); the next repair"
+            f" {'finishes it' if entry.facts.get('proved') is True else 'puts it back'}"
             for entry in pending
         )
 
@@ -167,14 +168,17 @@ class Records:
     # Recovery and the lock
 
     def recover(self, venv: Path) -> list[Entry]:
-        """Put back what killed runs left half done. Call it with the lock held: then none is running. Raises OSError.
+        """Put back what killed runs left half done. Call it with the lock held: then none is running.
 
-        What was proved already stands: a server may run from it.
+        Raises FailedError where that can't be done. What was proved already stands: a server may run from it.
         """
         found = self.interrupted(venv)
         for entry in reversed(found):
             if entry.state == "pending":
-                self._recover(entry)
+                try:
+                    self._recover(entry)
+                except OSError as error:
+                    raise half_done(entry, error) from error
             self._close(entry)
             self.event("recovered", receipt=entry.id, state=entry.state)
         return found
@@ -218,9 +222,6 @@ class Records:
     def _recovered(self, venv: Path) -> list[Entry]:
         try:
             self.ready()
-            found = self.recover(venv)
-            if expiry.is_due(self):
-                expiry.expire(self, venv)
         except OSError as error:
             known = of_the_machine(error, "Nothing was touched.")
             if known and known.code not in {"not-writable", "disk-read-only"}:
@@ -230,6 +231,9 @@ class Records:
                 f"{error.filename or self.folder} cannot be written: {error.strerror or error}. Nothing was touched.",
                 "set clinic.records in invoke.yaml to a folder that can be written",
             ) from error
+        found = self.recover(venv)
+        if expiry.is_due(self):
+            expiry.expire(self, venv)
         return found
 
     def expire(self, venv: Path) -> list[Path]:
@@ -277,7 +281,9 @@ class Records:
 
 def _undone(entries: list[Entry]) -> set[object]:
     return {
-        entry.facts.get("undone") for entry in entries if entry.state == "done" and entry.remedy in {"undo", "redo"}
+        entry.facts.get("undone")
+        for entry in entries
+        if entry.state in {"done", "expired"} and entry.remedy in {"undo", "redo"}
     }
 
 

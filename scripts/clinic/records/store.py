@@ -83,12 +83,12 @@ class Store:
         """The run that wrote it has ended: nothing is left for the next one to do. Raises OSError."""
         path = self.file(entry.id, PENDING)
         if fs.exists(path):
-            path.replace(self.file(entry.id, CLOSED))
+            fs.retrying(lambda: path.replace(self.file(entry.id, CLOSED)))
 
     def forget(self, entry: Entry) -> None:
         """Remove a receipt. Raises OSError."""
         for suffix in (PENDING, CLOSED, FIRST_FORMAT):
-            self.file(entry.id, suffix).unlink(missing_ok=True)
+            fs.remove(self.file(entry.id, suffix))
 
     def pending(self) -> list[Entry]:
         """What no run has closed, oldest first."""
@@ -223,7 +223,7 @@ class Store:
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = fs.open_shared(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as stream:
             data = stream.read(_MOST)
     except OSError:

@@ -133,6 +133,9 @@ class Transaction:
     def put_back(self) -> Receipt:
         """Everything is as it was before."""
         entry = self.entry
+        if entry.facts.get("proved"):  # a run that is killed from here on is put back by the next one
+            with contextlib.suppress(OSError):
+                self.records.store.note(entry, proved=False)
         putback.put_back(entry, found=False)
         self._time()
         if self._begun:
@@ -174,7 +177,7 @@ class Transaction:
             try:
                 self.put_back()
             except OSError as trouble:
-                raise _half_done(self.entry, trouble) from error
+                raise half_done(self.entry, trouble) from error
         if error and self.entry.state != "done" and (known := of_the_machine(error, AS_BEFORE)):
             raise known from error
 
@@ -182,10 +185,13 @@ class Transaction:
 AS_BEFORE = "Everything is as it was before."
 
 
-def _half_done(entry: Entry, trouble: OSError) -> ClinicError:
+def half_done(entry: Entry, trouble: OSError) -> ClinicError:
+    """What is to be said of a repair that could not be put back."""
     told = (
         f"The {entry.remedy} did not hold, and could not be put back. It is on record, and the next repair puts it"
         f" back; what was replaced is kept in {entry.backup}."
     )
     known = of_the_machine(trouble, told)
-    return known or FailedError("not-put-back", f"{trouble.filename}: {trouble.strerror}. {told}", "invoke heal")
+    if known:  # something was touched, so it is no refusal
+        return FailedError(known.code, known.message, known.hint)
+    return FailedError("not-put-back", f"{trouble.filename}: {trouble.strerror}. {told}", "invoke heal")
