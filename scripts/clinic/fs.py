@@ -115,7 +115,7 @@ def write_atomically(
                 os.fsync(stream.fileno())
         ownership.give_to_owner(staged, path)
         staged.chmod(mode if mode is not None else ownership.mode_for(path))
-        if os.name == "nt" and exists(path):
+        if os.name == "nt" and exists(path) and not os.access(path, os.W_OK):
             path.chmod(stat.S_IWRITE)  # Windows does not replace a read-only file
         retrying(lambda: staged.replace(path))
     except BaseException:
