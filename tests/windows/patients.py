@@ -9,7 +9,6 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
 from clinic.facts import Flavour, Interpreter
-from tests.real import patients
 from tests.real.conftest import restore
 from tests.real.creators import Creator
 from tests.real.patients import MARKER, Effect, Patient
@@ -112,15 +111,6 @@ def furnish(venv: Path) -> None:
     (info / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: clinic-marker\nVersion: 1.0\n")
     (info / "RECORD").write_text(f"{MARKER}.py,,\n", encoding="utf-8")
     (venv / "notes of mine.txt").write_text("keep me\n", encoding="utf-8")
-
-
-def fingerprint(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Every entry below a folder (see `tests.real.patients`), with times in the 100 ns in which Windows counts them."""
-    seen = patients.fingerprint(folder)
-    return {
-        name: (mode, content, stamp // 100 if isinstance(stamp, int) else stamp)
-        for name, (mode, content, stamp) in seen.items()
-    }
 
 
 def found(diagnosis: Mapping[str, Any]) -> list[tuple[str, str]]:

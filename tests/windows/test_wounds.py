@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.patients import fingerprint
 from tests.real.visits import without_cfg
 from tests.real.wounding import Wound
 from tests.windows.machine import OTHER
-from tests.windows.patients import CREATORS, Ward, codes, fingerprint, found
+from tests.windows.patients import CREATORS, Ward, codes, found
 from tests.windows.wounds_of_windows import BEYOND_CFG, DEALT, HARMLESS, LAUNCHER_CODES
 
 _ORDER = ["advice", "degraded", "fatal"]
