@@ -99,7 +99,7 @@ def test_what_needs_a_network_is_told_and_a_mended_environment_wakes_it(kept: Ke
     assert now.monitor.hint.startswith("invoke rebuild")
     aside.rename(kept.environment)
     kept.another(old)
-    assert kept.events("mended")
+    assert kept.events("mended"), kept.events()
 
 
 def test_a_lost_package_is_diagnosed_at_the_first_failed_start(kept: Kept) -> None:

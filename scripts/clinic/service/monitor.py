@@ -223,14 +223,15 @@ class Monitor:
         self._wait(patience)
 
     def _block(self, trouble: Trouble, traces: object) -> None:
-        if trouble != self._trouble:  # else it was told already
-            self._herald.event("blocked", f"{trouble.message} To mend it: {trouble.hint}", code=trouble.code)
-        self._trouble = trouble
-        self._post.say("blocked", trouble.message, trouble.hint)
         lasting = trouble.code in _LASTING
         until = None if lasting else self._failures.long_delay()
         patience = Patience(self._settings, "blocked", trouble.message, until, self._care, traces)
         patience.for_port = trouble.code == "port-taken"
+        # Told last: what somebody does about it from then on is a change, and status says what the event said.
+        self._post.say("blocked", trouble.message, trouble.hint)
+        if trouble != self._trouble:  # else it was told already
+            self._herald.event("blocked", f"{trouble.message} To mend it: {trouble.hint}", code=trouble.code)
+        self._trouble = trouble
         self._wait(patience)
 
     def _wait(self, patience: Patience) -> None:
