@@ -66,6 +66,19 @@ def test_each_kind_is_carried_over(site: Site) -> None:
     assert foreign(site.venv)
 
 
+@pytest.mark.parametrize("hashed", [False, True], ids=["no hash", "another hash"])
+def test_a_data_file_that_a_record_claims_falsely_is_carried_over(site: Site, *, hashed: bool) -> None:
+    thesis = site.venv / "share" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work", encoding="utf-8")
+    with next(packages(site).glob("tinylib-*.dist-info/RECORD")).open("a", encoding="utf-8") as record:
+        record.write(f"../../../share/thesis.txt,{'sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0' * hashed}\n")
+        record.write("../../..,,\n")
+    result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
+    assert [path.as_posix() for path in result.data["carried"]] == ["share"]
+    assert thesis.read_text(encoding="utf-8") == "years of work"
+
+
 def test_what_installers_left_behind_is_not(site: Site) -> None:
     (packages(site) / "~inylib").mkdir()
     (packages(site) / "__pycache__").mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from clinic.anatomy import layout, record
 from clinic.anatomy.there import exists, is_folder, names_in
 from clinic.errors import of_the_machine
 from clinic.facts import Platform
+from clinic.observe import content
 
 _OF_CREATORS = frozenset(
     ("pyvenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock", "lib64", "pip-selfcheck.json", "__pycache__")
@@ -25,7 +26,7 @@ _OF_CREATORS = frozenset(
 _SCRIPT_FOLDERS = frozenset({"bin", "Scripts"})
 _LIBRARIES = frozenset({"lib", "Lib"})
 _DATA = frozenset({"include", "Include", "share", "etc", "man", "data", "doc", "local"})
-"""Folders that installers put files into; there, file by file, RECORD decides."""
+"""Folders that installers put files into; there, file by file, RECORD and the file's content decide."""
 _STARTUP = re.compile(r"(?:.*\.pth|(?:sitecustomize|usercustomize)(?:\.py)?)\Z")
 
 
@@ -71,7 +72,10 @@ def _of_distribution(venv: Path, site: Path, folder: Path) -> Iterator[Path]:
     yield folder.relative_to(venv)
     prefix = os.path.relpath(site, venv)
     for row in record.read(folder):
-        yield Path(os.path.normpath(f"{prefix}/{row.path}"))
+        path = Path(os.path.normpath(f"{prefix}/{row.path}"))
+        # Data files are edited, and a RECORD can claim any: only with the recorded content will they come again.
+        if _DATA.isdisjoint(path.parts[:1]) or (row.checkable and content.agrees(str(venv / path), row)):
+            yield path
     if not exists(folder / record.NAME):
         # Its RECORD is lost: then its own list of top-level names says what was installed.
         for name in _words(folder / "top_level.txt"):
