@@ -164,7 +164,9 @@ def move(source: Path, target: Path) -> None:
     """Move a file, link or folder whole; nothing may be at `target`, and nothing there is replaced.
 
     Across filesystems it is copied beside the target and renamed, so that what lies at `target` is always whole;
-    only then is the source renamed away and removed. Raises OSError with the source untouched.
+    only then is the source renamed away and removed. So it is with a folder of a container image's layer: overlayfs
+    does not rename it (EXDEV; Documentation/filesystems/overlayfs.rst, "redirect_dir"), and it is removed in place.
+    Raises OSError with the source untouched.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -239,7 +241,13 @@ def _move_by_copy(source: Path, target: Path) -> None:
     except BaseException:
         remove(part)
         raise
-    retrying(lambda: source.rename(gone))
+    try:
+        retrying(lambda: source.rename(gone))
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            remove(target)
+            raise
+        gone = source
     remove(gone)
 
 

@@ -18,16 +18,17 @@ from tests.conftest import ROOT
 from tests.real.creators import VENV, bases
 from tests.real.patients import MARKER, Patient, fingerprint, furnish
 from tests.real.visits import Project, around, codes
+from tests.real.wheels import Site, rebuilt
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a small file system is mounted as Linux does it")
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of eight megabytes."""
+    """A file system of sixteen megabytes."""
     place = tmp_path / "small"
     place.mkdir()
-    if complaint := _run("mount", "-t", "tmpfs", "-o", "size=8M", "clinic", place):
+    if complaint := _run("mount", "-t", "tmpfs", "-o", "size=16M", "clinic", place):
         pytest.skip(f"nothing can be mounted here: {complaint}")
     yield place
     assert not _run("umount", place)
@@ -74,6 +75,28 @@ def test_a_disk_without_inodes_is_told(project: tuple[Project, Patient]) -> None
     (finding,) = flow.diagnose(told.settings).data["findings"]
     assert finding.code == "disk-full"
     assert finding.evidence[0].startswith("3 more files can be made")
+
+
+def test_an_environment_in_the_layer_of_a_container_image_is_rebuilt(small: Path, tmp_path: Path) -> None:
+    """Overlayfs does not rename a folder of a lower layer: EXDEV."""
+    image = Site(tmp_path / "image")
+    flow.rebuild(image.settings, wheelhouse=image.wheelhouse)
+    (image.venv / "notes.txt").write_text("mine", encoding="utf-8")
+    container, upper, work = tmp_path / "container", small / "upper", small / "work"
+    for folder in (container, upper, work):
+        folder.mkdir()
+    layers = f"lowerdir={image.root},upperdir={upper},workdir={work}"
+    if complaint := _run("mount", "-t", "overlay", "overlay", "-o", layers, container):
+        pytest.skip(f"no overlay can be mounted here: {complaint}")
+    try:
+        site = Site(container)
+        rebuilt(site)
+        assert flow.diagnose(site.settings, deep=True).outcome == "healthy"
+        assert flow.undo(site.settings, yes=True).outcome == "cured"
+        assert (site.venv / "notes.txt").read_text(encoding="utf-8") == "mine"
+    finally:
+        assert not _run("umount", container)
+    assert (image.venv / "notes.txt").is_file()
 
 
 @pytest.mark.parametrize("command", ["diagnose", "heal"])
