@@ -213,3 +213,55 @@ def test_what_could_not_be_moved_leaves_no_folder_behind(
     assert (caught.value.code, caught.value.exit_code) == (code, 2)
     assert path.is_dir()
     assert not list((records.folder / "stash").iterdir())
+
+
+def test_a_pipe_in_the_place_of_a_record_keeps_nobody_waiting(records: Records, tmp_path: Path) -> None:
+    mkfifo = getattr(os, "mkfifo", None)
+    if mkfifo is None:
+        pytest.skip("there are no named pipes in folders here")
+    records.save_snapshot(tmp_path, {})
+    (snapshot,) = (records.folder / "snapshots").iterdir()
+    snapshot.unlink()
+    (records.folder / "receipts").mkdir()
+    receipt = records.folder / "receipts" / "20260101T000000.000000-test-00ff.pending"
+    for path in (snapshot, records.folder / "events.jsonl", receipt):
+        mkfifo(path)
+    records.event("start")
+    assert records.snapshot(tmp_path) is None
+    assert [entry.state for entry in records.entries()] == ["foreign"]
+
+
+def test_a_folder_that_holds_something_else_becomes_no_records_folder(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / ".gitignore").write_text("build/\n", encoding="utf-8")
+    (data / "thesis.txt").touch()
+    wrong = Records(data)
+    wrong.event("start")
+    with pytest.raises(RefusedError) as refused, wrong.lock("test", tmp_path / "venv"):
+        pass
+    assert (refused.value.code, "thesis.txt" in refused.value.message) == ("records-in-the-way", True)
+    assert sorted(path.name for path in data.iterdir()) == [".gitignore", "thesis.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can act for somebody else")
+def test_what_root_records_in_somebodys_project_is_theirs(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    os.chown(venv, 12345, 12345)
+    (venv / "f").touch()
+    records = Records(tmp_path / ".clinic")
+    with records.lock("test", venv), records.transaction("test", venv) as change:
+        change.write(venv / "f", b"new")
+        change.commit()
+    records.save_snapshot(venv, {})
+    made = [records.folder, *records.folder.rglob("*")]
+    assert {path.lstat().st_uid for path in made if path.parent.parent.name != "stash"} == {12345}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir() and path.parent.name != "stash"} == {
+        0o700
+    }
+    planted = next((records.folder / "receipts").iterdir())
+    os.chown(planted, 54321, 54321)
+    (entry,) = records.entries()
+    assert (entry.state, entry.why) == ("foreign", f"{planted} belongs to 54321")

@@ -61,6 +61,8 @@ _PROCESSES = ("no-processes", "no more processes or threads can be started", "cl
 _NO_TEMP = ("no-temp-folder", "there is no temporary folder to write to", "set TMPDIR to a folder that can be written")
 _IN_USE = ("file-in-use", "another program has it open", "end the program that has it open, then try again")
 
+_ELSEWHERE = "move it away, or set another path in invoke.yaml"
+
 OPEN_ELSEWHERE = frozenset({32, 33})
 """Windows: ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION."""
 
@@ -81,6 +83,10 @@ _OF_THE_MACHINE: dict[int, tuple[str, str, str]] = {
     errno.ENAMETOOLONG: ("path-too-long", "the path is too long", "use a shorter path"),
     errno.EBUSY: _IN_USE,
     errno.ETXTBSY: _IN_USE,
+    errno.ENOTDIR: ("in-the-way", "a file is where a folder must be", _ELSEWHERE),
+    errno.EISDIR: ("in-the-way", "a folder is where a file must be", _ELSEWHERE),
+    errno.ENXIO: ("in-the-way", "a pipe or device is where a file must be", _ELSEWHERE),
+    errno.ELOOP: ("in-the-way", "a link is where a file or folder of ours must be", _ELSEWHERE),
 }
 _MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 

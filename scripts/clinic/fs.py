@@ -83,15 +83,33 @@ else:
 
 
 def read_bytes(path: Path, start: int = 0, length: int = -1) -> bytes:
-    """Read a file that others replace, rename or delete at any time, from `start` on. Raises OSError."""
-    with open(path, "rb", opener=open_shared) as stream:
+    """Read a file that others replace, rename or delete at any time, from `start` on.
+
+    Raises OSError, also for a pipe or a device in its place: reading it might never end.
+    """
+    with open(path, "rb", opener=_open_regular) as stream:
         stream.seek(start)
         return stream.read(length)
 
 
+def _open_regular(path: str, flags: int) -> int:
+    unfollowed = getattr(os, "O_NOFOLLOW", 0) if flags & os.O_CREAT else 0
+    descriptor = open_shared(path, flags | unfollowed | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder, `open` itself says that it is one
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, "it is not a regular file", path)
+    return descriptor
+
+
 def append(path: Path, data: bytes) -> None:
-    """Add `data` to the end of a file in one write, so that what other processes add stays whole. Raises OSError."""
-    with open(path, "ab", buffering=0, opener=open_shared) as stream:
+    """Add `data` to the end of a file in one write, so that what other processes add stays whole.
+
+    Raises OSError, also for a link, a pipe or a device in its place.
+    """
+    with open(path, "ab", buffering=0, opener=_open_regular) as stream:
+        if not stream.tell():
+            ownership.follow_folder(path)
         stream.write(data)
 
 
@@ -141,10 +159,9 @@ def is_temporary(name: str) -> bool:
 
 def link(path: Path, target: str) -> None:
     """Make `path` a link that says `target`, word for word; nothing may be there. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(path.parent)
     path.symlink_to(target)
-    if sys.platform != "win32" and os.geteuid() == 0:
-        ownership.give(path, path.parent.stat())
+    ownership.follow_folder(path)
     sync_folder(path.parent)
 
 
@@ -168,7 +185,7 @@ def move(source: Path, target: Path) -> None:
     does not rename it (EXDEV; Documentation/filesystems/overlayfs.rst, "redirect_dir"), and it is removed in place.
     Raises OSError with the source untouched.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(target.parent)
     try:
         _rename(source, target)
     except OSError as error:
@@ -256,7 +273,7 @@ def keep(path: Path, kept: Path) -> None:
 
     A file stays where it is until it is replaced (a second name for it suffices); anything else is moved.
     """
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(kept.parent)
     if path.is_file() and not path.is_symlink():
         with contextlib.suppress(OSError, NotImplementedError):
             os.link(path, kept)
@@ -266,7 +283,7 @@ def keep(path: Path, kept: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, a link (as a link) or a folder with all in it, with times and modes; nothing may be at `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(target.parent)
     if source.is_symlink() or not source.is_dir():
         shutil.copy2(source, target, follow_symlinks=False)
     else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 import sys
 from collections.abc import Collection
 from pathlib import Path
+
+PRIVATE = 0o700
+"""The permissions of folders that are this user's alone."""
 
 
 def mode_for(path: Path) -> int:
@@ -34,8 +38,27 @@ def give_to_owner(path: Path, old: Path) -> None:
     try:
         give(path, old.lstat())
     except FileNotFoundError:
-        if os.geteuid() == 0:
-            give(path, old.parent.stat())
+        follow_folder(path)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder, and those above it that are missing; nothing is done to one that is there.
+
+    What root makes belongs to the owner of the folder that it lies in. Raises OSError.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent, mode)
+        try:
+            folder.mkdir(mode, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+        follow_folder(folder)
+
+
+def follow_folder(path: Path) -> None:
+    """Give what root made to the owner of the folder that it lies in."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        give(path, path.parent.stat())
 
 
 def give(path: Path, other: os.stat_result) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinic import fs
 from clinic.facts import Flavour
 
 _PIN = re.compile(
@@ -48,7 +49,7 @@ def _text(path: Path) -> str:
 
     Names and versions are ASCII; what can't be decoded is in a comment.
     """
-    data = path.read_bytes()
+    data = fs.read_bytes(path)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if wide else "utf-8-sig", "replace")
 

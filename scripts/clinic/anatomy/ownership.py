@@ -30,6 +30,23 @@ def callers(environ: Mapping[str, str]) -> frozenset[int]:
     return frozenset({me, 0, *([int(typed)] if me == 0 and typed.isdecimal() else [])})
 
 
+def stranger(path: Path, venv: Path) -> str:
+    """Who wrote what the records say of an environment, if it is neither the caller, root nor the environment's owner.
+
+    In records that several people may write to, anybody can plant a receipt; what the owner of the environment
+    can have done by it, that person could do without.
+    """
+    if sys.platform == "win32":
+        return ""
+    try:
+        owner = path.lstat().st_uid
+    except OSError:
+        return ""
+    place = next(each for each in (venv, *venv.parents) if os.path.lexists(each))
+    users = callers(os.environ) | {place.lstat().st_uid}
+    return "" if owner in users else user_name(owner)
+
+
 @dataclass(frozen=True)
 class Owners:
     """Whose files may be run: those of `users` that nobody else may change, and all below `trusted`."""

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from clinic import fs
 from clinic.anatomy import record
 from clinic.facts import Facts, Interpreter
 from clinic.records.snapshot import FORMAT
@@ -61,6 +62,6 @@ def content_of(path: Path) -> str:
         status = path.stat()
         if status.st_size > LARGE:
             return f"large:{status.st_size}:{status.st_mtime_ns}"
-        return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        return f"sha256:{hashlib.sha256(fs.read_bytes(path)).hexdigest()}"
     except OSError as error:
         return f"unread:{error.strerror}"

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clinic import fs, lock
+from clinic import fs, lock, ownership
+from clinic.anatomy.ownership import stranger
 from clinic.errors import RefusedError, of_the_machine
 from clinic.model import Receipt
 from clinic.records import expiry, putback, undoing
@@ -29,6 +30,10 @@ from clinic.records.transaction import Transaction, half_done
 __all__ = ["Entry", "Records", "State", "Transaction"]
 
 EVENTS_CAP = 1 << 20  # bytes of events.jsonl; one older file is kept beside it
+_IGNORE = b"*\n"
+_OURS_ALONE = frozenset({"receipts", "events.jsonl"})
+_OURS = _OURS_ALONE | {"stash", "snapshots", "incidents", "service", "borrow", "lifeboat", "wheelhouse", "lock"}
+"""What lies in the folder, and which names nobody else gives."""
 _REMEMBERED = 200
 """Receipts that a look at an environment reads, newest first: what lies further back explains no damage of today."""
 
@@ -43,12 +48,26 @@ class Records:
         """What was ended while the lock is held; closed as the last act, see `lock`."""
 
     def ready(self) -> None:
-        """Make the folder: the user's own, and nothing for version control. Raises OSError."""
-        if not self.folder.is_dir():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder: the user's own, and nothing for version control.
+
+        Raises OSError, and RefusedError if it is a folder that holds something else.
+        """
+        ownership.make_folder(self.folder, ownership.PRIVATE)
         ignore = self.folder / ".gitignore"
+        if not fs.exists(ignore) or fs.read_bytes(ignore, length=len(_IGNORE) + 1) != _IGNORE:
+            self._refuse_other_folder(ignore)
         if not fs.exists(ignore):
-            fs.write_atomically(ignore, b"*\n", durable=False)
+            fs.write_atomically(ignore, _IGNORE, durable=False)
+
+    def _refuse_other_folder(self, ignore: Path) -> None:
+        there = {path.name for path in self.folder.iterdir()}
+        other = sorted(there - _OURS - {ignore.name})
+        if other and not there & _OURS_ALONE:
+            raise RefusedError(
+                "records-in-the-way",
+                f"clinic.records names {self.folder}, which holds something else ({other[0]}). Nothing was touched.",
+                "set clinic.records in invoke.yaml to a folder of its own",
+            )
 
     # Receipts
 
@@ -247,7 +266,7 @@ class Records:
 
         Never raises: what could not be told was done all the same.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RefusedError):
             self.ready()
             path = self.folder / "events.jsonl"
             with contextlib.suppress(OSError):
@@ -264,17 +283,18 @@ class Records:
 
     def snapshot(self, venv: Path) -> dict[str, Any] | None:
         """The last known-good state of an environment; None where none was recorded."""
+        path = self._snapshot_file(venv)
         try:
-            told = json.loads(fs.read_bytes(self._snapshot_file(venv)))
-        except (OSError, ValueError):
+            stored = None if stranger(path, venv) else json.loads(fs.read_bytes(path))
+        except (OSError, ValueError, RecursionError):
             return None
-        return understood(told)
+        return understood(stored)
 
     def save_snapshot(self, venv: Path, state: dict[str, Any]) -> Path:
         """Record a known-good state."""
         path = self._snapshot_file(venv)
         self.ready()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(path.parent, ownership.PRIVATE)
         fs.write_atomically(path, json.dumps(state, indent=1, default=str).encode("utf-8"), durable=False)
         return path
 

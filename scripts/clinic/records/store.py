@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from clinic import fs
+from clinic import fs, ownership
+from clinic.anatomy.ownership import stranger
 from clinic.records.entry import FORMAT, Entry, State, Step
 from clinic.records.identity import Identity
 from clinic.records.places import ID, STASH, Places
@@ -39,7 +40,7 @@ class Store:
 
     def begin(self, entry: Entry) -> None:
         """Write down what a transaction is about. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(self.folder, ownership.PRIVATE)
         seen = self.records.stat()
         inside = self._is_inside(entry.venv)
         head = {
@@ -126,6 +127,8 @@ class Store:
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags | (os.O_CREAT | os.O_EXCL if create else 0), 0o600)
         try:
+            if create:
+                ownership.follow_folder(path)
             before = os.fstat(descriptor).st_size
             text = "".join(json.dumps(line, default=str) + "\n" for line in lines)
             # After a line that was cut off, a new one begins on a line of its own.
@@ -153,18 +156,20 @@ class Store:
 
     def read(self, path: Path) -> Entry:
         """A receipt as it can be understood; one that can't is `foreign`, which is never acted upon."""
-        stranger = Entry(path.stem, _remedy(path.stem), self.root, self._places(self.root), 0.0, state="foreign")
+        unknown = Entry(path.stem, _remedy(path.stem), self.root, self._places(self.root), 0.0, state="foreign")
         if path.suffix == FIRST_FORMAT:
-            return self._of_first_format(stranger, path)
+            return self._of_first_format(unknown, path)
         lines = _lines(path)
         try:
             entry = self._headed(next(lines), path.stem)
             self._follow(entry, lines)
         except (StopIteration, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-            stranger.why = f"{path} was not written by this suite, or is damaged"
-            return stranger
+            unknown.why = f"{path} was not written by this suite, or is damaged"
+            return unknown
         if entry.state == "pending" and path.suffix == CLOSED:
             entry.state, entry.why = "foreign", f"{path} says how it began and not how it ended"
+        if whose := stranger(path, entry.venv):
+            entry.state, entry.near, entry.why = "foreign", False, f"{path} belongs to {whose}"
         return entry
 
     def _headed(self, head: Mapping[str, Any], entry_id: str) -> Entry:
@@ -197,7 +202,7 @@ class Store:
     def _of_first_format(self, entry: Entry, path: Path) -> Entry:
         entry.why = "it is of an earlier version of this suite, which is listed and can't be undone"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            stored = json.loads(path.read_bytes())
+            stored = json.loads(fs.read_bytes(path))
             entry.venv, entry.started = Path(_text(stored["venv"])), float(stored["started"])
         return entry
 

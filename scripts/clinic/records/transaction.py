@@ -71,7 +71,7 @@ class Transaction:
         self.entry.places.in_environment(path)
         lost = [folder for folder in path.parents if not fs.exists(folder)]
         self._announce(*(Step("folder", folder) for folder in reversed(lost)))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(path.parent)
 
     def bring(self, *pairs: tuple[Path, Path]) -> None:
         """Move what is at the first path of each pair to the second one, where nothing may be."""
@@ -154,6 +154,8 @@ class Transaction:
             self.records.ready()
             self._begun = True
             self.records.store.begin(self.entry)
+        if any(step.kept for step in steps):
+            ownership.make_folder(self.entry.backup.parent, ownership.PRIVATE)
         if steps:
             self.records.store.announce(self.entry, *steps)
 

@@ -76,7 +76,7 @@ def _afloat(place: Path, settings: Settings) -> Path | None:
 
 
 def _digest(settings: Settings) -> str:
-    return hashlib.sha256(settings.environment.requirements.read_bytes()).hexdigest()
+    return hashlib.sha256(fs.read_bytes(settings.environment.requirements)).hexdigest()
 
 
 def _launch(place: Path, base: Interpreter, settings: Settings, shown: rebuild.Shown, wheelhouse: Path | None) -> None:
