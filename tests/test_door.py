@@ -125,6 +125,24 @@ def test_a_request_to_end_unwinds_the_work(number: signal.Signals, capsys: pytes
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_hang_up_that_is_said_twice_does_not_interrupt_the_unwinding(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the terminal, and by the shell in it."""
+    unwound = []
+
+    def work() -> Result:
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            unwound.append("to its end")
+        raise AssertionError
+
+    assert door.perform("test", work, as_json=True) == 130
+    assert unwound == ["to its end"]
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, getattr(signal, "SIGHUP", None)])
 def test_what_is_ignored_stays_ignored(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -95,19 +96,37 @@ def _guarded(command: str, work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl+C, `kill` and a closed terminal unwind the work as one KeyboardInterrupt; what is ignored stays so."""
+    """Let Ctrl+C, `kill` and a closed terminal unwind the work as one KeyboardInterrupt; what is ignored stays so.
+
+    A terminal that is closed may say so twice, itself and through its shell: that must not interrupt the unwinding. A
+    console of Windows that is closed ends its programs when their handlers return, so that one waits for the work.
+    """
     import signal
     import threading
 
     before: dict[int, Any] = {}
+    over, asked = threading.Event(), list[int]()
+
+    def interrupt(number: int, _frame: object) -> None:
+        asked.append(number)
+        if number != getattr(signal, "SIGHUP", None) or len(asked) == 1:
+            raise KeyboardInterrupt
+
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, signal.default_int_handler)
+                before[number] = signal.signal(number, interrupt)
+    if os.name == "nt":  # pragma: no cover - tests/windows/test_validate.py
+        import _thread
+
+        from clinic.service import console
+
+        console.hold_close(_thread.interrupt_main, over)
     try:
         yield
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -120,16 +120,16 @@ def restarts(twin: Shadow, window: stage.Terminal) -> Told:
     """`keepalive.restarts`: the very process that serves is killed, another one answers."""
     import time
 
-    from clinic.service import find, identity
+    from clinic.service import find, identity, stopping
 
     record = find.server(twin.settings).record
     if record is None:
         return "fail", "no process is known to be the server"
     begun = time.monotonic()
-    identity.send(record.server, stage.KILL)
+    identity.send(record.server, stopping.KILL)
     now = _running(twin, window, but=record.server.pid)
     seconds = time.monotonic() - begun
-    killed = f"process {record.server.pid} was killed ({stage.KILL_NAME})"
+    killed = f"process {record.server.pid} was killed ({stopping.KILL_NAME})"
     if now is None:
         return "fail", f"{killed}, and no other answers after {seconds:.0f} s"
     return "pass", f"{killed}, process {now.pid} answers {seconds:.2f} s later"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import proc
-from clinic.checklist import Subject, stage
+from clinic.checklist import Subject, cleanup, stage
 from clinic.settings import Settings, load
 
 MANAGER = Path(__file__).resolve().parents[3] / "ai" / "server_manager.py"
@@ -44,23 +43,22 @@ class Shadow:
         """Run `python ai/server_manager.py VERB`."""
         service = self.settings.service
         limit = stage.SLACK + (service.stop_timeout if verb == "stop" else service.start_timeout)
-        return proc.run(self.words(verb, "--json"), timeout=limit, env=stage.surroundings())
+        return proc.run(self.words(verb, "--json"), timeout=limit, env=stage.surroundings(self.folder))
 
 
 @contextmanager
 def made(
     settings: Settings, venv: Path, *, mode: str = "", changes: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Iterator[Shadow]:
-    """A shadow that is not started yet; it is stopped, and everything it leaves goes, when the block ends.
+    """A shadow that is not started yet; it is stopped, and everything it leaves goes, when the block or we end.
 
     `mode` is how the live server runs. `changes` are settings that differ, by section.
     """
-    with tempfile.TemporaryDirectory(prefix="clinic-shadow-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
+    with cleanup.folder_of_a_shadow(settings.service.stop_timeout) as folder:
         tree = _tree(settings, venv, folder)
         for section, values in (changes or {}).items():
             tree[section] = {**tree[section], **values}
-        file = folder / "shadow.yaml"
+        file = folder / cleanup.SETTINGS
         # JSON is YAML, except that YAML knows nothing of surrogate pairs.
         file.write_text(json.dumps({"clinic": tree}, ensure_ascii=False), encoding="utf-8")
         shadow = Shadow(file, load(folder, file, {}))
@@ -68,10 +66,7 @@ def made(
             from clinic.service import memory
 
             memory.keep(shadow.settings, mode=mode)
-        try:
-            yield shadow
-        finally:
-            shadow.manage("stop")
+        yield shadow
 
 
 def _tree(settings: Settings, venv: Path, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -19,27 +18,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from clinic import proc
-from clinic.checklist import UnavailableError
+from clinic.checklist import UnavailableError, cleanup
 from clinic.service import identity, process, stopping
 from clinic.service.table import Identity, Row, near
 
 EDITOR = 2
 """Processes above an editor's terminal: its window, and the host of its terminals."""
-KILL, KILL_NAME = signal.SIGTERM, "TerminateProcess"  # which is what that signal is on Windows
-if sys.platform != "win32":
-    KILL, KILL_NAME = signal.SIGKILL, "SIGKILL"
 SLACK = 30.0
 """Seconds beyond the service's own limits, for a loaded machine to start programs and to end them."""
 _LOOK = 0.01  # seconds
 
 
-def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables for what works on a shadow: those that override settings would make it the live server."""
+def surroundings(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables for what works on the shadow in `folder`.
+
+    Those that override settings are left out: they would make it the live server.
+    """
     from clinic.settings.layers import VARIABLE_PREFIX
 
-    return proc.scrubbed(
-        extra, without={name.upper() for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
-    )
+    overriding = {name.upper() for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
+    return proc.scrubbed({cleanup.MARK: str(folder), **(extra or {})}, without=overriding)
 
 
 @dataclass
@@ -109,9 +107,8 @@ class Terminal(ABC):
         """End all of it at once, as an editor does that crashes or is closed by force; what lives on in spite of it."""
         company = self.company()
         for each in self._to_kill(company):
-            identity.send(each, KILL)
-        deadline = time.monotonic() + SLACK
-        left = [each for each in company if not identity.wait_gone(each, max(0.0, deadline - time.monotonic()))]
+            identity.send(each, stopping.KILL)
+        left = stopping.gone_by(list(company), time.monotonic() + SLACK)
         self.child.wait(0)
         return left
 
@@ -184,7 +181,7 @@ def terminal(
     commands, keyboard = os.pipe()
     out = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        child = process.spawn(words, cwd=folder, env=surroundings({"TERM": "dumb"}), log=out, stdin=commands)
+        child = process.spawn(words, cwd=folder, env=surroundings(folder, {"TERM": "dumb"}), log=out, stdin=commands)
     except BaseException:
         os.close(keyboard)
         raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from clinic import proc
 from clinic.anatomy import cfg as grammar
-from clinic.checklist import Checklist, Subject, environment, health, startup
+from clinic.checklist import Checklist, Subject, cleanup, environment, health, startup
 from clinic.checks import examine
 from clinic.checks.effects import wants_base_packages
 from clinic.errors import RefusedError
@@ -36,6 +36,7 @@ def validate(  # noqa: PLR0913 - the flags of the command
 ) -> Result:
     """Run the checklist; a green one records the known-good state. A dry run only looks, and says what is left out."""
     who = patient(settings, venv)
+    notes = () if dry_run else cleanup.sweep()
     todo = Checklist(on_result, on_start)
     facts = who.look()
     findings = examine(facts)
@@ -56,7 +57,7 @@ def validate(  # noqa: PLR0913 - the flags of the command
         write(Path(junit), todo.results)
     if not failed:
         remember(who, facts)
-    return Result("validate", "sick" if failed else "healthy", int(bool(failed)), data)
+    return Result("validate", "sick" if failed else "healthy", int(bool(failed)), data, notes=notes)
 
 
 def _left_out(who: Patient, junit: str | None, *, quick: bool) -> list[str]:

@@ -137,11 +137,13 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
 
 def server_status(settings: Settings) -> Result:
     """Process and answer as two truths; exit code 0 only when the server is healthy."""
+    from clinic.checklist.cleanup import leftovers
     from clinic.service import manager
 
     status = manager.status(settings)
     healthy = status.state == "running"
-    return _told("status", status, "healthy" if healthy else "sick", int(not healthy), settings)
+    left = tuple(f"Left by a validate that was killed: {each}. The next one removes it." for each in leftovers())
+    return _told("status", status, "healthy" if healthy else "sick", int(not healthy), settings, left)
 
 
 def watch_status(settings: Settings, show: Callable[[Result], float]) -> Result:

@@ -35,7 +35,6 @@ class Bell:
         self._before: dict[int, Any] = {}
         self._wakeup = -1
         self._over = threading.Event()
-        self._console: object = None
         self._look_for_request = requested
         self._requested = False
         self._signals = 0
@@ -72,7 +71,7 @@ class Bell:
             if number is None or (name in {"SIGHUP", "SIGINT"} and signal.getsignal(number) is signal.SIG_IGN):
                 continue
             self._before[number] = signal.signal(number, self._ask)
-        self._console = console.hold_close(self._closed, self._over)
+        console.hold_close(self._closed, self._over)
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from typing import Any
 _CTRL_C, _CTRL_BREAK = 0, 1
 _CLOSING = frozenset({2, 5, 6})  # the console is closed, the person logs off, the machine goes down
 _LIMIT = 5.0  # seconds
+_kept: list[Any] = []  # what the system may call until this process ends
 
 
 def press_break(group: int) -> bool:
@@ -39,12 +40,11 @@ def _by_helper(key: str, pid: int) -> bool:
     return proc.run([sys.executable, "-I", Path(__file__), key, str(pid)], timeout=_LIMIT).ok
 
 
-def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = None, wrap: Any = None) -> Any:
+def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = None, wrap: Any = None) -> None:
     """Hear that our console is being closed, and hold it back until `over` is set; the system allows 5 seconds.
 
-    Python's own handler returns at once, and with it Windows ends the process. Returns what must be kept alive.
+    Python's own handler returns at once, and with it Windows ends the process.
     """
-    import ctypes
 
     def handler(event: int) -> bool:
         if event not in _CLOSING:
@@ -55,12 +55,13 @@ def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = N
 
     if kernel is None:
         if sys.platform != "win32":
-            return None
+            return
+        import ctypes
+
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         wrap = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)
-    kept = wrap(handler)
-    kernel.SetConsoleCtrlHandler(kept, 1)
-    return kept
+    _kept.append(wrap(handler))
+    kernel.SetConsoleCtrlHandler(_kept[-1], 1)
 
 
 def _press(key: str, pid: int) -> bool:

@@ -102,7 +102,7 @@ def spawn(  # noqa: PLR0913 - all but the first by name
     *,
     cwd: Path,
     env: Mapping[str, str],
-    log: int,
+    log: int = subprocess.DEVNULL,
     stdin: int = subprocess.DEVNULL,
     windows: bool = os.name == "nt",
     popen: Popen = subprocess.Popen,

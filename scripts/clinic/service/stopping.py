@@ -19,6 +19,9 @@ LAUNCH = "BRIDGE_LAUNCH_ID"
 _LAST_WISH = 0.5  # seconds that children get when their parent used up the time
 _AFTER_KILL = 2.0  # seconds until a killed process must be gone
 _HAS_SIGNALS = sys.platform != "win32"
+KILL, KILL_NAME = signal.SIGTERM, "TerminateProcess"  # which is what that signal is on Windows
+if sys.platform != "win32":
+    KILL, KILL_NAME = signal.SIGKILL, "SIGKILL"
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,10 @@ def _force(processes: Iterable[Identity], safe: Container[int]) -> Ended:
     living = _living(processes)
     if not living:
         return Ended(forced=False)
-    kill = signal.SIGTERM  # on Windows that is TerminateProcess
-    if sys.platform != "win32":
-        kill = signal.SIGKILL
     rows = near([each.pid for each in living])  # before they die: afterwards nobody knows whose their children were
     kin = dict.fromkeys([*living, *(born for each in living for born in family(rows, each))])
     for each in kin:
-        identity.send(each, kill, safe)
+        identity.send(each, KILL, safe)
     left = gone_by(list(kin), time.monotonic() + _AFTER_KILL)
     return Ended(forced=True, left=tuple(left))
 
