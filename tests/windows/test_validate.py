@@ -106,6 +106,41 @@ def shadows(project: Project) -> list[str]:
     return [str(path) for path in project.hand.machine.wine.disk.glob("users/*/AppData/Local/Temp/clinic-shadow-*")]
 
 
+# Starts a `validate` in a process of its own, and ends it once a shadow's server runs. Prints whether it saw one, then
+# what is left once the process beside the shadow has had its time.
+_KILLED = """
+import os, psutil, subprocess, sys, time
+sys.path.insert(0, sys.argv[1])
+from clinic.checklist import cleanup
+from clinic.service.table import numbers, variable
+def until(look):
+    deadline = time.monotonic() + 120
+    while not (seen := look()) and time.monotonic() < deadline: time.sleep(0.1)
+    return seen
+def marked(): return [pid for pid in numbers() if variable(pid, cleanup.MARK)]
+def serving(): return [pid for pid in marked() if sys.argv[3] in psutil.Process(pid).cmdline()]
+null = subprocess.DEVNULL
+running = subprocess.Popen([sys.executable, "-m", "invoke", "-f", sys.argv[2], "validate"], stdin=null, stdout=null,
+                           stderr=null)
+print(len(until(serving)) > 0)
+# The environment's python.exe is a launcher: what validates is its child, with the same words.
+for each in [child.pid for child in psutil.Process(running.pid).children() if "validate" in child.cmdline()]:
+    os.kill(each, 9)
+running.kill()
+until(lambda: not marked())
+until(lambda: not cleanup.leftovers())
+print(marked(), cleanup.leftovers())
+"""
+
+
+def test_a_killed_validate_leaves_nothing(project: Project) -> None:
+    machine = project.hand.machine
+    paths = [machine.wine.inside(path) for path in (machine.suite / "scripts", project.config)]
+    said = machine.wine.run(machine.tools, "-X", "utf8", "-c", _KILLED, *paths, NAME, cwd=machine.suite, limit=LIMIT)
+    assert said.out.splitlines() == ["True", "[] []"], said
+    assert shadows(project) == []
+
+
 def test_the_quick_checklist_looks_at_the_live_server(project: Project) -> None:
     assert project.command("start")[0] == 0
     statuses = project.statuses("--quick")

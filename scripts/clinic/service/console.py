@@ -1,9 +1,8 @@
-"""Keys pressed on another program's console, which is how Windows asks a console program to stop.
+"""Consoles of Windows: Ctrl+Break pressed on another program's, which asks it to stop; our own, when it is closed.
 
-Ctrl+Break is for the server: Ctrl+C is switched off in a process group of its own, Ctrl+Break is not, and uvicorn
-ends cleanly on it. Ctrl+C is for a monitor that a person would stop by it. A process can be attached to one console
-only, so a helper does it: our own console stays ours. Run as a script: `python -I console.py break|ctrl-c PID`, exit
-code 0 when the key was pressed.
+Ctrl+C is switched off in a process group of its own, Ctrl+Break is not, and uvicorn ends cleanly on it. A process can
+be attached to one console only, so a helper presses it: our own console stays ours. Run as a script: `python -I
+console.py PID`, exit code 0 when the key was pressed.
 https://learn.microsoft.com/en-us/windows/console/generateconsolectrlevent
 """
 
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_CTRL_C, _CTRL_BREAK = 0, 1
+_CTRL_BREAK = 1
 _CLOSING = frozenset({2, 5, 6})  # the console is closed, the person logs off, the machine goes down
 _LIMIT = 5.0  # seconds
 _kept: list[Any] = []  # what the system may call until this process ends
@@ -23,21 +22,9 @@ _kept: list[Any] = []  # what the system may call until this process ends
 
 def press_break(group: int) -> bool:
     """Press Ctrl+Break for a process group, named by the pid it was created with; False where that failed."""
-    return _by_helper("break", group)
-
-
-def press_ctrl_c(pid: int) -> bool:
-    """Press Ctrl+C for every program on the console of a process; False where that failed.
-
-    A program in a process group of its own does not hear it, unless it switched Ctrl+C on again.
-    """
-    return _by_helper("ctrl-c", pid)
-
-
-def _by_helper(key: str, pid: int) -> bool:
     from clinic import proc  # the helper must not need it
 
-    return proc.run([sys.executable, "-I", Path(__file__), key, str(pid)], timeout=_LIMIT).ok
+    return proc.run([sys.executable, "-I", Path(__file__), str(group)], timeout=_LIMIT).ok
 
 
 def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = None, wrap: Any = None) -> None:
@@ -64,21 +51,15 @@ def hold_close(asked: Callable[[], None], over: threading.Event, kernel: Any = N
     kernel.SetConsoleCtrlHandler(_kept[-1], 1)
 
 
-def _press(key: str, pid: int) -> bool:
+def _press_break(group: int) -> bool:
     if sys.platform != "win32":
         return False
     import ctypes
 
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.FreeConsole()
-    if not kernel.AttachConsole(pid):
-        return False
-    if key == "break":
-        return bool(kernel.GenerateConsoleCtrlEvent(_CTRL_BREAK, pid))
-    kernel.SetConsoleCtrlHandler(None, 1)  # the helper is on that console too, and must live to say how it went
-    # Ctrl+C cannot be sent to one process group: 0 means all that share the console.
-    return bool(kernel.GenerateConsoleCtrlEvent(_CTRL_C, 0))
+    return bool(kernel.AttachConsole(group)) and bool(kernel.GenerateConsoleCtrlEvent(_CTRL_BREAK, group))
 
 
 if __name__ == "__main__":
-    sys.exit(0 if len(sys.argv) == 3 and _press(sys.argv[1], int(sys.argv[2])) else 1)  # noqa: PLR2004
+    sys.exit(0 if len(sys.argv) == 2 and _press_break(int(sys.argv[1])) else 1)  # noqa: PLR2004
