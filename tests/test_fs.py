@@ -16,6 +16,7 @@ import pytest
 
 from clinic import fs
 from clinic.errors import of_the_machine
+from toolshed import files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permission bits and links")
 
@@ -189,7 +190,7 @@ def change(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Callable[[], object], object, str]:
     """Something that changes files, and the call below it that Windows refuses."""
-    monkeypatch.setattr(fs, "_FLAGS", {})  # Windows has no renameat2
+    monkeypatch.setattr(files, "_FLAGS", {})  # Windows has no renameat2
     (tmp_path / "f").write_bytes(b"old")
     (tmp_path / "d" / "e").mkdir(parents=True)
     (tmp_path / "d" / "e" / "f").touch()

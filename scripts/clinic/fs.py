@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from clinic import ownership
 from clinic.errors import OPEN_ELSEWHERE
+from toolshed.files import rename_by_flag as _rename_by_flag
 
 _Result = TypeVar("_Result")
 
@@ -214,33 +215,6 @@ def exchange(one: Path, other: Path) -> bool:
         if error.errno == errno.EXDEV:  # two mounts of one device too
             return False
         raise
-
-
-# renameat2(2): RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. renamex_np(2) of macOS: RENAME_SWAP 2, RENAME_EXCL 4.
-_FLAGS = {"linux": ("renameat2", {"new": 1, "exchange": 2}), "darwin": ("renamex_np", {"exchange": 2, "new": 4})}
-_AT_FDCWD = -100
-_NO_FLAGS = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-
-def _rename_by_flag(source: Path, target: Path, flag: str) -> bool:
-    """Rename in a way that the os module does not offer; False where the system or the filesystem does not either."""
-    if sys.platform not in _FLAGS:
-        return False
-    import ctypes
-
-    name, flags = _FLAGS[sys.platform]
-    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
-    if call is None:
-        return False  # musl before 1.2.5, macOS before 10.12
-    sys.audit("os.rename", str(source), str(target), -1, -1)
-    paths = (os.fsencode(source), os.fsencode(target))
-    words = (_AT_FDCWD, paths[0], _AT_FDCWD, paths[1]) if name == "renameat2" else paths
-    if call(*words, flags[flag]) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _NO_FLAGS:
-        return False
-    raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
 def remains(source: Path, target: Path) -> tuple[Path, Path]:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,35 +50,32 @@ def run(
     limit: float = float("inf"),
 ) -> Done:
     """Run a program to its end and keep what it says; ``beat`` is called meanwhile."""
-    # A file rather than a pipe: it can't fill up while nobody reads.
-    with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(
-            [str(word) for word in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={**scrubbed(), **QUIET, **(extra or {})},
-        )
-        with ended(child):
-            code = attend(child, beat, limit)
-        said.seek(0)
-        return Done(code, said.read().decode("utf-8", "replace"))
+    # A pipe rather than a file: where the temporary folder is full or missing, that is not the program's failure.
+    child = subprocess.Popen(
+        [str(word) for word in argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**scrubbed(), **QUIET, **(extra or {})},
+    )
+    with child, ended(child):
+        return attend(child, beat, limit)
 
 
-def attend(child: subprocess.Popen[bytes], beat: Callable[[], None], limit: float) -> int:
+def attend(child: subprocess.Popen[bytes], beat: Callable[[], None], limit: float) -> Done:
     """Wait for a program, calling ``beat`` meanwhile; a program that takes too long counts as failed."""
     waited = 0.0
     while waited < limit:
         try:
-            code = child.wait(BEAT)
+            said, _none = child.communicate(timeout=BEAT)
         except subprocess.TimeoutExpired:
             waited += BEAT
             heed()
             beat()
         else:
             heed()  # the terminal's Ctrl+C reached it too: that it failed is no news
-            return code
-    return -1
+            return Done(child.returncode, said.decode("utf-8", "replace"))
+    return Done(-1, "")
 
 
 @contextlib.contextmanager

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -53,3 +56,33 @@ def remove(path: Path) -> None:
             if not item.is_symlink():
                 item.chmod(stat.S_IRWXU)
         retrying(lambda: shutil.rmtree(path))
+
+
+# renameat2(2): RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. renamex_np(2) of macOS: RENAME_SWAP 2, RENAME_EXCL 4.
+_FLAGS = {"linux": ("renameat2", {"new": 1, "exchange": 2}), "darwin": ("renamex_np", {"exchange": 2, "new": 4})}
+_AT_FDCWD = -100
+_NO_FLAGS = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def rename_by_flag(source: Path, target: Path, flag: str) -> bool:
+    """Rename in a way that the os module does not offer; False where the system or the filesystem does not either.
+
+    `flag` is "new" (nothing is replaced) or "exchange" (the two change places). Raises OSError.
+    """
+    if sys.platform not in _FLAGS:
+        return False
+    import ctypes
+
+    name, flags = _FLAGS[sys.platform]
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if call is None:
+        return False  # musl before 1.2.5, macOS before 10.12
+    sys.audit("os.rename", str(source), str(target), -1, -1)
+    paths = (os.fsencode(source), os.fsencode(target))
+    words = (_AT_FDCWD, paths[0], _AT_FDCWD, paths[1]) if name == "renameat2" else paths
+    if call(*words, flags[flag]) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_FLAGS:
+        return False
+    raise OSError(number, os.strerror(number), str(source), None, str(target))

@@ -31,9 +31,7 @@ class State(Enum):
 
     HEALTHY = "nothing"
     ABSENT = "make"
-    STALE = "bring up to the lock"
-    DAMAGED = "make again"
-    FOREIGN = "refuse"
+    UNFIT = "make again"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,7 @@ class Verdict:
 
 def look(shed: Shed) -> Verdict:
     """Judge the tool environment: cheap looks first, then ask its python who it is. Reads only."""
-    if not os.path.lexists(shed.tools):
-        return Verdict(State.ABSENT)
-    if foreign := foreign_reason(shed):
-        return Verdict(State.FOREIGN, foreign)
-    if is_empty(shed.tools):
+    if not os.path.lexists(shed.tools) or is_empty(shed.tools):
         return Verdict(State.ABSENT)
     return judge(shed, read_stamp(shed))
 
@@ -58,11 +52,11 @@ def look(shed: Shed) -> Verdict:
 def judge(shed: Shed, stamp: Stamp | None) -> Verdict:
     """Hold an environment of ours against its stamp, and the stamp against the lock."""
     if stamp is None:
-        return Verdict(State.DAMAGED, "it was never finished, or its stamp is gone")
+        return Verdict(State.UNFIT, "it was never finished, or its stamp is gone")
     if reason := next(damages(shed, stamp), None):
-        return Verdict(State.DAMAGED, reason)
+        return Verdict(State.UNFIT, reason)
     if stamp.lock != digest(shed.requirements):
-        return Verdict(State.STALE, "requirements/tools.txt has changed")
+        return Verdict(State.UNFIT, "requirements/tools.txt has changed")
     return Verdict(State.HEALTHY)
 
 
@@ -72,7 +66,9 @@ def is_empty(folder: Path) -> bool:
 
 
 def foreign_reason(shed: Shed) -> str | None:
-    """Say why what lies there can't be ours; such a thing is never touched."""
+    """Say why what lies there, if anything does, can't be ours; such a thing is never touched."""
+    if not os.path.lexists(shed.tools):
+        return None
     if shed.tools.is_symlink() or getattr(os.path, "isjunction", lambda _path: False)(shed.tools):
         return f"it is a link, to {os.path.realpath(shed.tools)}"
     if not shed.tools.is_dir():

@@ -14,7 +14,7 @@ from toolshed import uv_settings
 from toolshed.children import Done, run
 from toolshed.pip_settings import listed, neutral, translated, uv_has_its_own
 from toolshed.shed import excerpt
-from toolshed.trouble import AGAIN, REFUSED, UNREACHABLE, Trouble, from_output
+from toolshed.trouble import AGAIN, MACHINE, REFUSED, UNREACHABLE, Trouble, from_output
 
 if TYPE_CHECKING:
     from toolshed.display import Display
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # still fill the base. Doing without its cache costs about half a second, once per lock.
 UV_FLAGS = ("--require-hashes", "--link-mode", "copy", "--no-cache", "--compile-bytecode")
 # After these it is no use to try another installer.
-FINAL = {"disk-full", "hash-mismatch", "certificate"}
+FINAL = {*(code for code, *_signs in MACHINE), "hash-mismatch", "certificate"}
 
 
 def check_means() -> None:

@@ -1,21 +1,27 @@
-"""The transaction: lock, look, act, look again; commit, or put back what was there."""
+"""The transaction: lock, look, make a new environment beside the old one, prove it, let them change places."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 import sys
 import venv
 from typing import TYPE_CHECKING
 
 from toolshed import install
-from toolshed.files import move, remove
-from toolshed.health import State, look, probe
+from toolshed.files import move, remove, rename_by_flag
+from toolshed.health import State, foreign_reason, look, probe
 from toolshed.interrupt import heed, noted
 from toolshed.oslock import hold
+from toolshed.running import refuse_in_use
 from toolshed.shed import (
+    BESIDE,
     FORMAT,
     MARK,
+    NAME,
+    SCRIPTS,
     WINDOWS,
     Stamp,
     digest,
@@ -23,13 +29,11 @@ from toolshed.shed import (
     excerpt,
     pins,
     plain,
-    read_stamp,
     write_stamp,
 )
 from toolshed.trouble import AGAIN, REFUSED, Trouble, from_os
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from toolshed.display import Display
@@ -54,75 +58,77 @@ def ensure(shed: Shed, display: Display) -> bool:
 
 def ensured(shed: Shed, display: Display) -> bool:
     """Look; lock and act only where something is to be done, so that a healthy clone may be read-only."""
-    verdict = look(shed)
-    refuse_foreign(shed, verdict)
-    # A leftover means that a run was killed.
-    if verdict.state is State.HEALTHY and not os.path.lexists(shed.aside):
+    verdict = judged(shed)
+    if verdict.state is State.HEALTHY:
+        # Left by a run that was killed. Where it can't be cleared away, or another run is at it, the tools work.
+        with contextlib.suppress(OSError, Trouble):
+            if leftovers(shed):
+                with hold(shed.lock_file):
+                    recover(shed)
         return False
     with hold(shed.lock_file):
         recover(shed)
-        return act(shed, display, look(shed))
+        return act(shed, display, judged(shed))
 
 
-def refuse_foreign(shed: Shed, verdict: Verdict) -> None:
-    """Leave alone what is not ours."""
-    if verdict.state is State.FOREIGN:
-        raise Trouble(
-            "not-ours",
-            f"{shed.tools} is in the way: {verdict.reason}",
-            f"move it away or delete it, if you can do without it; then: {AGAIN}",
-            exit_code=REFUSED,
-        )
+def judged(shed: Shed) -> Verdict:
+    """Judge the tool environment. Raises Trouble where something that is not ours is in the way."""
+    for each in (shed, shed.beside):
+        if reason := foreign_reason(each):
+            raise Trouble(
+                "not-ours",
+                f"{each.tools} is in the way: {reason}",
+                f"move it away or delete it, if you can do without it; then: {AGAIN}",
+                exit_code=REFUSED,
+            )
+    return look(shed)
 
 
 def act(shed: Shed, display: Display, verdict: Verdict) -> bool:
-    """Do what the verdict calls for."""
-    refuse_foreign(shed, verdict)
+    """Do what the verdict calls for; tells whether anything was changed."""
     if verdict.state is State.HEALTHY:
         return False
     if verdict.reason:
         display.say(f"tools: {verdict.reason}; to do: {verdict.state.value}")
-    if verdict.state is State.STALE:
-        complete(shed, display)
-    else:
-        install.check_means()
-        with replaced(shed):
-            create(shed, display)
-            complete(shed, display)
+    refuse_in_use(shed.tools)
+    install.check_means()
+    new = shed.beside
+    try:
+        create(new, display)
+        complete(new, display)
+        swap(new, shed)
+    finally:
+        with contextlib.suppress(OSError):  # the next run tries again
+            remove(new.tools)
     display.finish(f"ready in {shed.tools}")
     return True
 
 
+def leftovers(shed: Shed) -> list[Path]:
+    """Find what a killed run has left."""
+    return [path for path in (shed.aside, shed.beside.tools) if os.path.lexists(path)]
+
+
 def recover(shed: Shed) -> None:
-    """Finish or revert what a killed run has left."""
-    if not os.path.lexists(shed.aside):
-        return
-    if look(shed).state in (State.HEALTHY, State.STALE):
-        remove(shed.aside)
-    else:
-        put_back(shed)
-
-
-@contextlib.contextmanager
-def replaced(shed: Shed) -> Iterator[None]:
-    """Move the old environment aside while a new one is built in its place, and back if that fails."""
-    if os.path.lexists(shed.tools):
-        move(shed.tools, shed.aside)
-    try:
-        yield
-    except BaseException:
-        put_back(shed)
-        raise
-    with contextlib.suppress(OSError):  # the next run tries again
-        remove(shed.aside)
-
-
-def put_back(shed: Shed) -> None:
-    """Take an unfinished environment away and put the old one, if there was one, in its place."""
-    if os.path.lexists(shed.tools):
-        remove(shed.tools)
-    if os.path.lexists(shed.aside):
+    """Revert what a killed run has begun, and clear away what it left."""
+    if os.path.lexists(shed.aside) and not os.path.lexists(shed.tools):
         move(shed.aside, shed.tools)
+    for path in leftovers(shed):
+        remove(path)
+
+
+def swap(new: Shed, shed: Shed) -> None:
+    """Put the new environment in the place of the old one: in one step where the system can, else in two."""
+    if not os.path.lexists(shed.tools):
+        move(new.tools, shed.tools)
+    elif not rename_by_flag(new.tools, shed.tools, "exchange"):
+        move(shed.tools, shed.aside)
+        try:
+            move(new.tools, shed.tools)
+        except BaseException:
+            move(shed.aside, shed.tools)
+            raise
+        move(shed.aside, new.tools)
 
 
 def create(shed: Shed, display: Display) -> None:
@@ -140,7 +146,7 @@ def create(shed: Shed, display: Display) -> None:
 
 def complete(shed: Shed, display: Display) -> None:
     """Install, look again, and stamp what has proved itself."""
-    site_packages = site_packages_of(shed)
+    site_packages = shed.new_site_packages
     display.watch(site_packages)
     refuse_stranger(shed)
     installer = install.fill(shed, display)
@@ -149,12 +155,13 @@ def complete(shed: Shed, display: Display) -> None:
     present = distributions(site_packages)
     refuse_incomplete(lock if installer == "uv" else excerpt(lock, "uv", without=True), present)
     who = refuse_stranger(shed)
+    settle(shed.tools, site_packages)
     heed()
     write_stamp(
         shed,
         Stamp(
             format=FORMAT,
-            path=str(shed.tools),
+            path=str(shed.root / NAME),
             lock=digest(shed.requirements),
             cfg=digest(shed.cfg),
             base_prefix=str(who["base_prefix"]),
@@ -175,10 +182,30 @@ def refuse_stranger(shed: Shed) -> dict[str, object]:
     return who
 
 
-def site_packages_of(shed: Shed) -> Path:
-    """Return where the environment's packages are: it may have been made by another interpreter than this."""
-    stamp = read_stamp(shed)
-    return shed.tools / stamp.site_packages if stamp else shed.new_site_packages
+def settle(tools: Path, site_packages: Path) -> None:
+    """Write the place where the environment will lie into the files that name the one where it was made.
+
+    These are pyvenv.cfg, the activation scripts, and the console scripts, on Windows programs with a path in them. The
+    two names are equally long, so that no size changes and no program is cut.
+    """
+    changed = []
+    for path in (tools / "pyvenv.cfg", *(tools / SCRIPTS).iterdir()):
+        old = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        if BESIDE.encode() in old:
+            new = old.replace(BESIDE.encode(), NAME.encode())
+            path.write_bytes(new)
+            changed.append((record_hash(old), record_hash(new)))
+    for record in site_packages.glob("*.dist-info/RECORD"):
+        text = old_text = record.read_bytes()
+        for before, after in changed:
+            text = text.replace(before, after)
+        if text != old_text:
+            record.write_bytes(text)
+
+
+def record_hash(data: bytes) -> bytes:
+    """Return the hash of a file's content as RECORD has it."""
+    return b"sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
 
 
 def refuse_incomplete(lock: str, present: list[str]) -> None:

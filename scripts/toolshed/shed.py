@@ -13,24 +13,34 @@ from pathlib import Path
 from toolshed.files import replace
 
 FORMAT = 1
+NAME = ".tools"
+# As many bytes, so that launchers and scripts can be told where they will lie without a change of their size.
+BESIDE = ".t.new"
 WINDOWS = os.name == "nt"
+SCRIPTS = "Scripts" if WINDOWS else "bin"
 MARK = "The tool environment of Bridge Clinic. It can be deleted: python scripts/bootstrap.py makes it again.\n"
 
 
 @dataclass(frozen=True)
 class Shed:
-    """The paths of one clone."""
+    """The paths of one clone, with its tool environment or the one that is to replace it."""
 
     root: Path
+    name: str = NAME
 
     @property
     def tools(self) -> Path:
         """The tool environment."""
-        return self.root / ".tools"
+        return self.root / self.name
+
+    @property
+    def beside(self) -> Shed:
+        """The same clone with the environment that is being made; afterwards with the one that was replaced."""
+        return Shed(self.root, BESIDE)
 
     @property
     def aside(self) -> Path:
-        """Where a sick one waits until the new one has proved itself."""
+        """Where the old one is for a moment if the two can't change places in one step."""
         return self.root / ".tools.aside"
 
     @property
@@ -61,7 +71,7 @@ class Shed:
     @property
     def scripts(self) -> Path:
         """The folder of the interpreter and the console scripts."""
-        return self.tools / ("Scripts" if WINDOWS else "bin")
+        return self.tools / SCRIPTS
 
     def program(self, name: str) -> Path:
         """Return the path of a program of the tool environment."""

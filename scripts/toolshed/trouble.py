@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 FAILED, REFUSED, BUG, BUSY, INTERRUPTED = 1, 2, 3, 4, 130
@@ -32,14 +33,48 @@ NOT_THERE = (
     r"|not found in the (package registry|provided package locations)|no versions? of|index was disabled"
 )
 
-# As far as their words tell what helps. The first that matches wins.
-SIGNS = (
+# What this machine fails or refuses, by the system's own number or its text, which installers show in either form.
+# The first that matches wins. Nothing was touched then: the new environment is made beside the old one.
+MACHINE = (
     (
         "disk-full",
-        r"No space left on device|Disk quota exceeded|os error 28\b|Errno 28\b|not enough space on the disk",
+        ("ENOSPC", "EDQUOT"),
+        r"No space left on device|Disk quota exceeded|not enough space on the disk",
         "the disk is full",
-        f"free some space (the tools take about 150 MB), then: {AGAIN}",
+        "free some space (the tools take about 150 MB)",
     ),
+    (
+        "disk-error",
+        ("EIO", "ESTALE"),
+        r"Input/output error",
+        "the disk or its connection fails",
+        "look at the disk and at the system's log",
+    ),
+    (
+        "no-temp-folder",
+        (),
+        r"No usable temporary directory",
+        "there is no temporary folder to write to",
+        "set TMPDIR to a folder that can be written",
+    ),
+    (
+        "not-writable",
+        ("EROFS", "EACCES", "EPERM"),
+        r"Read-only file system|Permission denied|Access is denied",
+        "a folder may not be written to",
+        "work in a folder you may write to, or free what another program holds open",
+    ),
+    (
+        "no-means",
+        ("EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),
+        r"Too many open files|Cannot allocate memory|Resource temporarily unavailable",
+        "this machine has no more memory, processes or open files to give",
+        "close programs, or raise the limit (ulimit -a)",
+    ),
+)
+
+# As far as the installers' words tell what helps. The first that matches wins.
+SIGNS = (
     (
         "hash-mismatch",
         r"DO NOT MATCH THE HASHES|Hash mismatch",
@@ -73,23 +108,40 @@ class Trouble(Exception):  # noqa: N818 - what it is to the person; nothing here
 
 def from_os(error: OSError, doing: str) -> Trouble:
     """Name what the operating system refused."""
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-        return from_output(str(error), doing)
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        hint = f"work in a folder you may write to, or free what another program holds open; then: {AGAIN}"
-        return Trouble("not-writable", f"{doing} is not allowed", hint, why=str(error), exit_code=REFUSED)
-    return Trouble("system", f"{doing} failed", f"mend that, then: {AGAIN}", why=str(error))
+    name = errno.errorcode.get(error.errno or 0, "")
+    return of_the_machine(str(error), doing, name) or Trouble(
+        "system", f"{doing} failed", f"mend that, then: {AGAIN}", why=str(error), exit_code=REFUSED
+    )
+
+
+def of_the_machine(said: str, doing: str, name: str = "") -> Trouble | None:
+    """Name what this machine lacks, by the name of its error or what is said of it; None where that is no reason."""
+    for code, names, pattern, message, hint in MACHINE:
+        numbers = "|".join(str(getattr(errno, each)) for each in names if hasattr(errno, each))
+        # Rust's "os error" is errno on POSIX only.
+        spelled = rf"{'Errno' if os.name == 'nt' else '(Errno|os error)'} ({numbers})\b"
+        found = re.search(f"{pattern}|{spelled}" if numbers else pattern, said, re.IGNORECASE)
+        if name in names or found:
+            why = line_of(said, found.start()) if found else said
+            return Trouble(code, f"{doing}: {message}", f"{hint}; then: {AGAIN}", why=why, exit_code=REFUSED)
+    return None
 
 
 def from_output(output: str, doing: str) -> Trouble:
     """Name what an installer complains of, with its own words as the reason."""
+    if trouble := of_the_machine(output, doing):
+        return trouble
     why = telling_lines(output)
     for code, pattern, message, hint in SIGNS:
         if found := re.search(pattern, output, re.IGNORECASE):
-            first = output[: found.end()].count("\n")
-            why = "\n".join(dict.fromkeys([output.splitlines()[first].strip()[:LONGEST], *why.splitlines()]))
+            why = "\n".join(dict.fromkeys([line_of(output, found.start()), *why.splitlines()]))
             return Trouble(code, f"{doing}: {message}", hint, why=why)
     return Trouble("install-failed", f"{doing} failed", f"mend that, then: {AGAIN}", why=why)
+
+
+def line_of(text: str, place: int) -> str:
+    """Return the line of a text that holds a place in it."""
+    return text[text.rfind("\n", 0, place) + 1 :].partition("\n")[0].strip()[:LONGEST]
 
 
 def telling_lines(output: str) -> str:

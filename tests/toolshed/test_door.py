@@ -27,9 +27,9 @@ posix_only = pytest.mark.skipif(WINDOWS, reason="scripts with a shebang and POSI
 
 @pytest.fixture
 def hanging(clone: Clone, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start bootstrap over a damaged environment, with a uv that does not come to an end."""
+    """Start bootstrap for a lock that has changed, with a uv that does not come to an end."""
     clone.run("run", "first")
-    (clone.tools / "pyvenv.cfg").unlink()
+    clone.lock(("invoke", "2.0"), ("nox", "1.0"))
     slow, here = tmp_path / "slow", tmp_path / "uv-is-running"
     slow.mkdir()
     program = (
@@ -61,7 +61,7 @@ def hanging(clone: Clone, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @posix_only
 @pytest.mark.parametrize("numbers", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])
-def test_interrupted_everything_is_put_back(
+def test_interrupted_everything_is_as_it_was(
     clone: Clone, hanging: subprocess.Popen[str], numbers: tuple[signal.Signals, ...]
 ) -> None:
     for number in numbers:
@@ -70,9 +70,8 @@ def test_interrupted_everything_is_put_back(
     said = hanging.communicate(timeout=20)[1]
     assert hanging.returncode == 130
     assert "everything is as it was" in said
-    assert (clone.tools / "bridge-clinic.json").exists()
-    assert not (clone.tools / "pyvenv.cfg").exists()
-    assert not (clone.root / ".tools.aside").exists()
+    assert clone.works()
+    assert clone.beside() == []
 
 
 @posix_only
@@ -84,12 +83,19 @@ def test_second_run_meanwhile_says_who_is_at_work(clone: Clone, hanging: subproc
 
 
 @posix_only
-def test_killed_the_next_run_mends(clone: Clone, hanging: subprocess.Popen[str]) -> None:
+def test_while_another_run_makes_the_tools_the_old_ones_work(clone: Clone, hanging: subprocess.Popen[str]) -> None:
+    assert hanging.poll() is None
+    assert clone.works()
+
+
+@posix_only
+def test_killed_the_old_ones_work_and_the_next_run_makes_new_ones(clone: Clone, hanging: subprocess.Popen[str]) -> None:
     os.killpg(hanging.pid, signal.SIGKILL)
     hanging.wait()
-    assert (clone.root / ".tools.aside").exists()
+    assert clone.works()
     assert clone.run("run", "third").returncode == 0
-    assert not (clone.root / ".tools.aside").exists()
+    assert clone.beside() == []
+    assert (clone.site_packages / "invoke-2.0.dist-info").is_dir()
 
 
 def test_words_exit_codes_and_folders_go_through(clone: Clone, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -107,11 +108,28 @@ def test_words_of_installers_are_understood(said: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "exit_code"), [(28, "disk-full", 1), (30, "not-writable", 2), (5, "system", 1)]
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EIO, "disk-error"),
+        (errno.EROFS, "not-writable"),
+        (errno.EACCES, "not-writable"),
+        (errno.EMFILE, "no-means"),
+        (errno.ENOMEM, "no-means"),
+        (errno.ENOTDIR, "system"),
+    ],
 )
-def test_refusals_of_the_system_are_understood(number: int, code: str, exit_code: int) -> None:
-    trouble = from_os(OSError(number, os.strerror(number)), "writing")
-    assert (trouble.code, trouble.exit_code) == (code, exit_code)
+def test_what_the_system_refuses_is_named_and_refused(number: int, code: str) -> None:
+    error = OSError(number, os.strerror(number), "/srv/file")
+    trouble = from_os(error, "writing")
+    assert (trouble.code, trouble.exit_code, trouble.why) == (code, 2, str(error))
+    assert "python scripts/bootstrap.py" in trouble.hint
+    if code != "system":  # an installer that meets it ends in the same way
+        said = f"building\nERROR: Could not install packages due to an OSError: {error}\nmore"
+        trouble = from_output(said, "installing")
+        assert (trouble.code, trouble.exit_code) == (code, 2)
+        assert trouble.why == said.splitlines()[1]
 
 
 def test_real_lock_can_be_taken_apart() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.toolshed.workbench import WINDOWS
+from tests.toolshed.workbench import WINDOWS, checksum
+from toolshed import mend
+from toolshed.shed import Shed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,43 +82,73 @@ def test_damage_is_named_and_mended(clone: Clone, name: str) -> None:
     before = clone.snapshot()
     assert clone.run("run", "third").stderr == ""
     assert clone.snapshot() == before
-    assert ".tools.aside" not in before
+    assert clone.works()
+    assert clone.beside() == []
 
 
-def test_changed_lock_is_followed_without_a_rebuild(clone: Clone) -> None:
+@pytest.mark.parametrize("which", ["seeded", "clone"], ids=["by pip", "by uv"])
+def test_a_changed_lock_is_followed_by_new_tools(which: str, request: pytest.FixtureRequest) -> None:
+    clone: Clone = request.getfixturevalue(which)
     clone.run("run", "first")
-    inode = (clone.tools / "pyvenv.cfg").stat().st_ino
+    inode = clone.tools.stat().st_ino
     clone.lock(("invoke", "2.0"), ("rich", "1.0"))
     changed = clone.run("run", "second")
     assert "requirements/tools.txt has changed" in changed.stderr
-    assert sorted(path.name for path in clone.site_packages.glob("*.dist-info")) == [
-        "invoke-2.0.dist-info",
-        "rich-1.0.dist-info",
-    ]
-    assert (clone.tools / "pyvenv.cfg").stat().st_ino == inode
+    installed = {path.name for path in clone.site_packages.glob("*.dist-info")}
+    assert {"invoke-2.0.dist-info", "rich-1.0.dist-info"} <= installed
+    assert "nox-1.0.dist-info" not in installed
+    assert clone.tools.stat().st_ino != inode
+    assert clone.works()
+    assert clone.beside() == []
+    before = clone.snapshot()
     assert clone.run("run", "third").stderr == ""
+    assert clone.snapshot() == before
 
 
-def test_killed_while_mending_the_old_one_comes_back_and_is_mended(clone: Clone) -> None:
+def test_nothing_in_the_tools_names_the_place_where_they_were_made(clone: Clone) -> None:
     clone.run("run", "first")
-    (clone.tools / "pyvenv.cfg").unlink()
-    (clone.tools / "mine.txt").write_text("kept")
+    files = [path for path in clone.tools.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert [path for path in files if not path.is_symlink() and b".t.new" in path.read_bytes()] == []
+    rows = (clone.site_packages / "invoke-1.0.dist-info" / "RECORD").read_text(encoding="utf-8").splitlines()
+    name, mode, size = next(row for row in rows if "/invoke" in row and ".." in row).rsplit(",", 2)
+    script = (clone.site_packages / name).resolve().read_bytes()
+    assert (mode, int(size)) == (f"sha256={checksum(script)}", len(script))
+
+
+def test_killed_between_two_renames_the_old_ones_come_back(clone: Clone) -> None:
+    """Where the system can't let two folders change places in one step."""
+    clone.run("run", "first")
     clone.tools.rename(clone.root / ".tools.aside")
-    clone.tools.mkdir()
-    (clone.tools / "bridge-clinic.txt").write_text("half made")
+    (clone.root / ".t.new").mkdir()
+    (clone.root / ".t.new" / "bridge-clinic.txt").write_text("half made")
     again = clone.run("run", "second")
-    assert again.returncode == 0
-    assert "pyvenv.cfg is gone" in again.stderr
-    assert not (clone.root / ".tools.aside").exists()
+    assert (again.returncode, again.stderr) == (0, "")
+    assert clone.works()
+    assert clone.beside() == []
 
 
-def test_killed_after_the_new_one_was_finished_the_old_one_is_cleared_away(clone: Clone) -> None:
+def test_in_two_renames_where_one_does_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mend, "rename_by_flag", lambda *_: False)
+    shed = Shed(tmp_path)
+    for each in (shed, shed.beside):
+        each.tools.mkdir()
+        (each.tools / each.name).touch()
+    mend.swap(shed.beside, shed)
+    assert [path.name for path in shed.tools.iterdir()] == [shed.beside.name]
+    assert [path.name for path in shed.beside.tools.iterdir()] == [shed.name]
+    shutil.rmtree(shed.beside.tools)
+    with pytest.raises(FileNotFoundError):
+        mend.swap(shed.beside, shed)
+    assert [path.name for path in shed.tools.iterdir()] == [shed.beside.name], "put back"
+
+
+def test_what_a_killed_run_left_beside_healthy_tools_is_cleared_away(clone: Clone) -> None:
     clone.run("run", "first")
-    shutil.copytree(clone.tools, clone.root / ".tools.aside", symlinks=True)
-    stamp = (clone.tools / "bridge-clinic.json").stat()
-    assert clone.run("run", "second").returncode == 0
-    assert not (clone.root / ".tools.aside").exists()
-    assert (clone.tools / "bridge-clinic.json").stat().st_mtime_ns == stamp.st_mtime_ns
+    shutil.copytree(clone.tools, clone.root / ".t.new", symlinks=True)
+    before = clone.tools.stat().st_ino, (clone.tools / "bridge-clinic.json").stat().st_mtime_ns
+    again = clone.run("run", "second")
+    assert (again.returncode, again.stderr, clone.beside()) == (0, "", [])
+    assert (clone.tools.stat().st_ino, (clone.tools / "bridge-clinic.json").stat().st_mtime_ns) == before
 
 
 def test_failed_mending_puts_the_old_one_back(clone: Clone, tmp_path: Path) -> None:
@@ -135,27 +167,29 @@ def test_failed_first_run_leaves_nothing(clone: Clone, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     assert clone.run("run", "first", PIP_FIND_LINKS=str(tmp_path / "none")).returncode == 1
     assert not clone.tools.exists()
-    assert not (clone.root / ".tools.aside").exists()
+    assert clone.beside() == []
 
 
+@pytest.mark.parametrize("name", [".tools", ".t.new"])
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_is_not_ours_is_refused_and_left_alone(clone: Clone, tmp_path: Path, kind: str) -> None:
+def test_what_is_not_ours_is_refused_and_left_alone(clone: Clone, tmp_path: Path, kind: str, name: str) -> None:
+    place = clone.root / name
     other = tmp_path / "other"
     other.mkdir()
     (other / "precious.txt").write_text("kept")
     if kind == "file":
-        clone.tools.write_text("kept")
+        place.write_text("kept")
     elif kind == "folder":
-        shutil.copytree(other, clone.tools)
+        shutil.copytree(other, place)
     elif WINDOWS:
         pytest.skip("links need a privilege on Windows")
     else:
-        clone.tools.symlink_to(other)
-    before = {name: entry for name, entry in clone.snapshot().items() if name.startswith(".tools")}
+        place.symlink_to(other)
+    before = clone.snapshot()
     refused = clone.run("run", "first")
     assert refused.returncode == 2
     assert "bootstrap: not-ours:" in refused.stderr
-    assert {name: e for name, e in clone.snapshot().items() if name.startswith(".tools")} == before
+    assert clone.snapshot() == before
     assert [path.name for path in other.iterdir()] == ["precious.txt"]
 
 

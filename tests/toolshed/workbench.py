@@ -93,6 +93,15 @@ class Clone:
             check=False,
         )
 
+    def works(self) -> bool:
+        """Whether a console script of the tools runs."""
+        script = self.bin / ("invoke.exe" if WINDOWS else "invoke")
+        return script.exists() and subprocess.run([script, "7"], capture_output=True, check=False).returncode == 7
+
+    def beside(self) -> list[str]:
+        """What lies beside the tools while they are made, and must be gone afterwards."""
+        return [name for name in (".t.new", ".tools.aside") if os.path.lexists(self.root / name)]
+
     def snapshot(self) -> dict[str, tuple[int, int]]:
         """Record every file with its size and time of change."""
         found = {}
