@@ -27,14 +27,16 @@ posix_only = pytest.mark.skipif(WINDOWS, reason="scripts with a shebang and POSI
 
 @pytest.fixture
 def hanging(clone: Clone, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start bootstrap for a lock that has changed, with a uv that does not come to an end."""
+    """Start bootstrap for a lock that has changed, with a uv that uninstalls and does not come to an end."""
     clone.run("run", "first")
     clone.lock(("invoke", "2.0"), ("nox", "1.0"))
     slow, here = tmp_path / "slow", tmp_path / "uv-is-running"
     slow.mkdir()
     program = (
-        f"#!{sys.executable}\nimport pathlib, sys, time\n"
+        f"#!{sys.executable}\nimport pathlib, shutil, sys, time\n"
         "if 'pip' in sys.argv:\n"
+        "    tools = pathlib.Path(sys.argv[sys.argv.index('--python') + 1]).parents[1]\n"
+        "    for package in tools.rglob('site-packages/invoke*'): shutil.rmtree(package)\n"
         f"    pathlib.Path({str(here)!r}).touch()\n"
         "    time.sleep(60)\n"
     )

@@ -32,7 +32,7 @@ if any(word.endswith("bootstrap.py") for word in sys.orig_argv):
     sys.addaudithook(harm)
 """
 
-SHARES = [0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0]
+SHARES = [0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95]
 """Which of the changes, as shares of their number."""
 
 pytestmark = pytest.mark.skipif(WINDOWS, reason="signals of POSIX")
@@ -56,6 +56,7 @@ def test_at_any_step(clone: Clone, tmp_path: Path, harm: dict[str, str], number:
     assert steps > 20
     for turn, share in enumerate(SHARES if number == signal.SIGKILL else SHARES[1::3]):
         clone.lock(("invoke", f"3.{turn}"), ("nox", "1.0"))
+        (clone.tools / "bridge-clinic.json").unlink()  # the tools work, and are not known to be whole
         at = max(1, round(share * steps))
         told = clone.run("run", "harmed", **harm | {"HARM_SIGNAL": str(int(number)), "HARM_AT": str(at)})
         assert told.returncode == (-9 if number == signal.SIGKILL else 130), (at, told.stderr)
@@ -78,6 +79,7 @@ def test_at_the_swap(clone: Clone, tmp_path: Path, harm: dict[str, str]) -> None
     steps = int((tmp_path / "steps").read_text())
     for at in range(1, steps + 1):
         clone.lock(("invoke", f"3.{at}"), ("nox", "1.0"))
+        (clone.tools / "bridge-clinic.json").unlink()
         told = clone.run("run", "harmed", **harm | {"HARM_SIGNAL": "9", "HARM_AT": str(at)})
         assert told.returncode == -9
         assert clone.works()
