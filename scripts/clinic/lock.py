@@ -1,14 +1,8 @@
-"""One run at a time: a lock of the operating system, which ends with its holder whatever happens.
-
-flock and msvcrt are called directly: importing `filelock` takes a third of what a whole start of the server may cost
-beyond the service's own boot (tests/bench).
-"""
+"""One run at a time: whose turn it is with an environment or a server (`toolshed.oslock` has the lock itself)."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import os
 import sys
 import time
@@ -17,12 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clinic.errors import BusyError, RefusedError
+from toolshed import oslock
 
 _LOOK_AGAIN = 0.05  # seconds; only while another run holds the lock
-_LOCKED_BYTE = 1 << 30  # far behind the text: on Windows nobody else can read bytes that are locked
-_HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 0}  # wine's _locking says 0
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def of_environment(venv: Path) -> Path:
@@ -58,36 +49,24 @@ def held(path: Path, doing: str, patience: float = 0.0, *, code: str = "busy") -
             raise BusyError(code, f"{_holder(path)} Nothing was touched.", "wait until it is done, then try again")
         time.sleep(_LOOK_AGAIN)  # flock knows no time limit, and an alarm is for the main thread only
     try:
-        _sign(descriptor, doing)
+        oslock.sign(descriptor, doing=doing)
         yield
     finally:
-        _release(path, descriptor)
+        oslock.release(path, descriptor)
 
 
 def _taken(path: Path) -> int | None:
     """A descriptor that holds the lock; None while another run has it."""
-    while True:
-        descriptor = _opened(path)
-        try:
-            has = _locked(descriptor, path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if has and _is_still_there(path, descriptor):
-            return descriptor
-        os.close(descriptor)
-        if not has:
-            return None
-
-
-def _opened(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
+        return oslock.take(path)
+    except oslock.CannotLockError as error:
+        raise RefusedError(
+            "no-lock",
+            f"{path} cannot be locked: {error}. Nothing was touched.",
+            f"mount the file system of {path.parent} with locks (NFS: without nolock, with a lock daemon)",
+        ) from error
     except OSError as error:
-        if isinstance(error, PermissionError) and sys.platform != "win32":
-            with contextlib.suppress(OSError):  # another user's: flock needs no write, only the note is left out
-                return os.open(path, os.O_RDONLY | _NO_LINK)
         raise RefusedError(
             "records-not-writable",
             f"The lock {path} cannot be made: {error.strerror}. Nothing was touched.",
@@ -95,59 +74,8 @@ def _opened(path: Path) -> int:
         ) from error
 
 
-def _locked(descriptor: int, path: Path) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _HELD_BY_ANOTHER:
-            return False
-        what = "its file system has no locks" if error.errno in _NO_LOCKS else "the system gives no lock"
-        raise RefusedError(
-            "no-lock",
-            f"{path} cannot be locked: {what} ({error.strerror}). Nothing was touched.",
-            f"mount the file system of {path.parent} with locks (NFS: without nolock, with a lock daemon)",
-        ) from error
-    return True
-
-
-def _is_still_there(path: Path, descriptor: int) -> bool:
-    """Whether what was locked is what others will find: its last holder may have removed it meanwhile."""
-    if sys.platform == "win32":
-        return True  # an open file is not removed there
-    with contextlib.suppress(OSError):
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    return False
-
-
-def _sign(descriptor: int, doing: str) -> None:
-    note = {"pid": os.getpid(), "doing": doing, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    with contextlib.suppress(OSError):  # on a full disk it is held all the same
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(note).encode("utf-8"))
-
-
-def _release(path: Path, descriptor: int) -> None:
-    """Remove the file while it is held, so that nobody is in between; Windows removes only what nobody has open."""
-    if sys.platform == "win32":
-        os.close(descriptor)
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-    if sys.platform != "win32":
-        os.close(descriptor)  # which also unlocks
-
-
 def _holder(path: Path) -> str:
-    try:
-        note = json.loads(path.read_text("utf-8"))
-        return f"'invoke {note['doing']}' (process {note['pid']}) holds the lock {path} since {note['since']}."
-    except (OSError, ValueError, KeyError, TypeError):
+    told = oslock.note(path)
+    if not {"pid", "doing", "since"} <= told.keys():
         return f"Another run, which has only just begun, holds the lock {path}."
+    return f"'invoke {told['doing']}' (process {told['pid']}) holds the lock {path} since {told['since']}."

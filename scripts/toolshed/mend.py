@@ -10,11 +10,10 @@ import sys
 import venv
 from typing import TYPE_CHECKING
 
-from toolshed import install
+from toolshed import install, oslock
 from toolshed.files import move, remove, rename_by_flag
 from toolshed.health import State, foreign_reason, look, probe
 from toolshed.interrupt import heed, noted
-from toolshed.oslock import hold
 from toolshed.running import refuse_in_use
 from toolshed.shed import (
     BESIDE,
@@ -31,9 +30,10 @@ from toolshed.shed import (
     plain,
     write_stamp,
 )
-from toolshed.trouble import AGAIN, REFUSED, Trouble, from_os
+from toolshed.trouble import AGAIN, BUSY, REFUSED, Trouble, from_os
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from toolshed.display import Display
@@ -69,6 +69,25 @@ def ensured(shed: Shed, display: Display) -> bool:
     with hold(shed.lock_file):
         recover(shed)
         return act(shed, display, judged(shed))
+
+
+@contextlib.contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock, or say who does."""
+    try:
+        descriptor = oslock.take(path)
+    except oslock.CannotLockError as error:
+        hint = f"mount the file system of {path.parent} with locks (NFS: without nolock, with a lock daemon)"
+        raise Trouble("no-lock", f"{path} can't be locked: {error}", hint, exit_code=REFUSED) from error
+    if descriptor is None:
+        told = oslock.note(path)
+        who = f"process {told['pid']}, since {told['since']}" if told else "a process that has only just begun"
+        raise Trouble("busy", f"another run is making the tools: {who}", f"wait for it, then: {AGAIN}", exit_code=BUSY)
+    try:
+        oslock.sign(descriptor)
+        yield
+    finally:
+        oslock.release(path, descriptor)
 
 
 def judged(shed: Shed) -> Verdict:

@@ -1,4 +1,8 @@
-"""One run at a time: a lock of the operating system, gone with the process that holds it."""
+"""A lock of the operating system, which ends with its holder whatever happens: that of journal, server and bootstrap.
+
+flock and msvcrt are called directly: importing `filelock` takes a third of what a whole start of the server may cost
+beyond the service's own boot (tests/bench), and bootstrap has only the standard library.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,83 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
-from toolshed.trouble import AGAIN, BUSY, Trouble
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-# Far behind the text: on Windows nobody else can read bytes that are locked.
-LOCKED_BYTE = 1 << 30
+LOCKED_BYTE = 1 << 30  # far behind the text: on Windows nobody else can read bytes that are locked
 HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 0}  # wine's _locking says 0
+NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
-def grab(descriptor: int) -> bool:
-    """Take the lock if nobody holds it."""
+class CannotLockError(OSError):
+    """The file is there, and the system gives no lock on it."""
+
+    def __str__(self) -> str:
+        """Say why, as far as the system does."""
+        what = "its file system has no locks" if self.errno in NO_LOCKS else "the system gives no lock"
+        return f"{what} ({self.strerror})"
+
+
+def take(path: Path) -> int | None:
+    """Take the lock at `path`: a descriptor that holds it until its `release`, None while another run has it.
+
+    Raises OSError where the file cannot be made, CannotLockError where it cannot be locked.
+    """
+    while True:
+        descriptor = _opened(path)
+        try:
+            has = _locked(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if has and _is_still_there(path, descriptor):
+            return descriptor
+        os.close(descriptor)
+        if not has:
+            return None
+
+
+def sign(descriptor: int, **more: str) -> None:
+    """Leave a note for those who find the lock taken: who holds it, and since when."""
+    note = {"pid": os.getpid(), **more, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    with contextlib.suppress(OSError):  # on a full disk it is held all the same
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(note).encode("utf-8"))
+
+
+def note(path: Path) -> dict[str, Any]:
+    """Read the note of the lock's holder; empty where it has not signed yet."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def release(path: Path, descriptor: int) -> None:
+    """Remove the file while it is held, so that nobody is in between; Windows removes only what nobody has open."""
+    if sys.platform == "win32":
+        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    if sys.platform != "win32":
+        os.close(descriptor)  # which also unlocks
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
+    except PermissionError:
+        if sys.platform == "win32":
+            raise
+        with contextlib.suppress(OSError):  # another user's: flock needs no write, only the note is left out
+            return os.open(path, os.O_RDONLY | NO_LINK)
+        raise
+
+
+def _locked(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -36,44 +102,14 @@ def grab(descriptor: int) -> bool:
     except OSError as error:
         if error.errno in HELD_BY_ANOTHER:
             return False
-        raise Trouble(
-            "no-lock",
-            f"the file system of the tools gives no lock: {error.strerror}",
-            "mount it with locks (NFS: without nolock, with a lock daemon)",
-        ) from error
+        raise CannotLockError(error.errno, error.strerror) from error
     return True
 
 
-@contextlib.contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock, or say who does. The file stays: deleting it would let two runs in."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not grab(descriptor):
-            raise Trouble(
-                "busy",
-                f"another run is making the tools: {holder(path)}",
-                f"wait for it, then: {AGAIN}",
-                exit_code=BUSY,
-            )
-        sign(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def sign(descriptor: int) -> None:
-    """Leave our name for those who find the lock taken."""
-    note = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "program": sys.executable}
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.truncate(descriptor, 0)
-    os.write(descriptor, json.dumps(note).encode("utf-8"))
-
-
-def holder(path: Path) -> str:
-    """Say who holds the lock, as far as it can be read."""
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {note['pid']} ({note['program']}), since {note['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "a process that has not yet signed the lock"
+def _is_still_there(path: Path, descriptor: int) -> bool:
+    """Whether what was locked is what others will find: its last holder may have removed it meanwhile."""
+    if sys.platform == "win32":
+        return True  # an open file is not removed there
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    return False

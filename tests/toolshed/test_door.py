@@ -80,7 +80,7 @@ def test_interrupted_everything_is_as_it_was(
 def test_second_run_meanwhile_says_who_is_at_work(clone: Clone, hanging: subprocess.Popen[str]) -> None:
     busy = clone.run("run", "third")
     assert busy.returncode == 4
-    assert f"process {hanging.pid} " in busy.stderr
+    assert f"process {hanging.pid}, since" in busy.stderr
     assert f"since {time.strftime('%Y-')}" in busy.stderr
 
 

@@ -51,14 +51,16 @@ def harm(clone: Clone, tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_at_any_step(clone: Clone, tmp_path: Path, harm: dict[str, str], number: signal.Signals) -> None:
     clone.lock(("invoke", "2.0"), ("nox", "1.0"))
-    assert clone.run("run", "count", **harm).returncode == 0
+    assert clone.run("run", "count", cwd=clone.root, **harm).returncode == 0
     steps = int((tmp_path / "steps").read_text())
     assert steps > 20
     for turn, share in enumerate(SHARES if number == signal.SIGKILL else SHARES[1::3]):
         clone.lock(("invoke", f"3.{turn}"), ("nox", "1.0"))
         (clone.tools / "bridge-clinic.json").unlink()  # the tools work, and are not known to be whole
         at = max(1, round(share * steps))
-        told = clone.run("run", "harmed", **harm | {"HARM_SIGNAL": str(int(number)), "HARM_AT": str(at)})
+        told = clone.run(
+            "run", "harmed", cwd=clone.root, **harm | {"HARM_SIGNAL": str(int(number)), "HARM_AT": str(at)}
+        )
         assert told.returncode == (-9 if number == signal.SIGKILL else 130), (at, told.stderr)
         assert clone.works(), f"after change {at} of {steps}"
         if number != signal.SIGKILL:
@@ -75,12 +77,12 @@ def test_at_the_swap(clone: Clone, tmp_path: Path, harm: dict[str, str]) -> None
     hook = tmp_path / "harm" / "sitecustomize.py"
     hook.write_text(HARM.replace("changes = {", 'changes = {"os.rename"} or {').replace("and not writes", ""))
     clone.lock(("invoke", "2.0"), ("nox", "1.0"))
-    assert clone.run("run", "count", **harm).returncode == 0
+    assert clone.run("run", "count", cwd=clone.root, **harm).returncode == 0
     steps = int((tmp_path / "steps").read_text())
     for at in range(1, steps + 1):
         clone.lock(("invoke", f"3.{at}"), ("nox", "1.0"))
         (clone.tools / "bridge-clinic.json").unlink()
-        told = clone.run("run", "harmed", **harm | {"HARM_SIGNAL": "9", "HARM_AT": str(at)})
+        told = clone.run("run", "harmed", cwd=clone.root, **harm | {"HARM_SIGNAL": "9", "HARM_AT": str(at)})
         assert told.returncode == -9
         assert clone.works()
         assert clone.run("run", "next").returncode == 0
