@@ -205,16 +205,8 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two entries change places in one step; False where the system can't, or they are on two filesystems.
-
-    Raises OSError.
-    """
-    try:
-        return _rename_by_flag(one, other, "exchange")
-    except OSError as error:
-        if error.errno == errno.EXDEV:  # two mounts of one device too
-            return False
-        raise
+    """Let two entries change places in one step; False where the system can't. Raises OSError."""
+    return _rename_by_flag(one, other, "exchange")
 
 
 def remains(source: Path, target: Path) -> tuple[Path, Path]:

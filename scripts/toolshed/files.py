@@ -43,8 +43,18 @@ def replace(source: Path, target: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a folder; nothing may be at `target`."""
-    retrying(lambda: source.rename(target))
+    """Move a folder; nothing may be at `target`.
+
+    It is copied where it lies in the layer of a container image: overlayfs does not rename that ("redirect_dir" in
+    Documentation/filesystems/overlayfs.rst).
+    """
+    try:
+        retrying(lambda: source.rename(target))
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copytree(source, target, symlinks=True)
+        remove(source)
 
 
 def remove(path: Path) -> None:
@@ -67,7 +77,8 @@ _NO_FLAGS = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 def rename_by_flag(source: Path, target: Path, flag: str) -> bool:
     """Rename in a way that the os module does not offer; False where the system or the filesystem does not either.
 
-    `flag` is "new" (nothing is replaced) or "exchange" (the two change places). Raises OSError.
+    `flag` is "new" (nothing is replaced) or "exchange" (the two change places; False also where they can't because
+    they are on two filesystems or mounts). Raises OSError.
     """
     if sys.platform not in _FLAGS:
         return False
@@ -83,6 +94,6 @@ def rename_by_flag(source: Path, target: Path, flag: str) -> bool:
     if call(*words, flags[flag]) == 0:
         return True
     number = ctypes.get_errno()
-    if number in _NO_FLAGS:
+    if number in _NO_FLAGS or (number == errno.EXDEV and flag == "exchange"):
         return False
     raise OSError(number, os.strerror(number), str(source), None, str(target))

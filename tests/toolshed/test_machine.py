@@ -90,6 +90,24 @@ def test_a_read_only_disk(small: Clone) -> None:
     assert small.run("run", "third").returncode == 0, "healthy tools need nothing to be written"
 
 
+def test_tools_in_the_layer_of_a_container_image(small: Clone, tmp_path: Path) -> None:
+    """Overlayfs does not rename what lies below."""
+    above, work, merged = (tmp_path / "disk" / name for name in ("above", "work", "merged"))
+    for folder in (above, work, merged):
+        folder.mkdir()
+    layers = f"lowerdir={small.root.parent / 'image'},upperdir={above},workdir={work}"
+    (small.root.parent / "image").mkdir()
+    place = small.root.rename(small.root.parent / "image" / "clone")
+    mount("-t", "overlay", "overlay", "-o", layers, str(merged))
+    try:
+        inside = Clone(merged / place.name, small.wheels, small.env)
+        made = inside.run("run", "second")
+        assert (made.returncode, inside.works(), inside.beside()) == (0, True, []), made.stderr
+        assert inside.run("run", "third").stderr == ""
+    finally:
+        subprocess.run([UMOUNT, "--lazy", str(merged)], check=True)
+
+
 @pytest.mark.parametrize("kind", ["missing", "full"])
 def test_of_healthy_tools_the_temporary_folder_says_nothing(clone: Clone, tmp_path: Path, kind: str) -> None:
     assert clone.run("run", "first").returncode == 0
