@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from clinic import door
 from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.model import Result
+from clinic.service import console
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,29 @@ def test_a_hang_up_that_is_said_twice_does_not_interrupt_the_unwinding(capsys: p
     assert door.perform("test", work, as_json=True) == 130
     assert unwound == ["to its end"]
     assert json.loads(capsys.readouterr().out)["exit_code"] == 130
+
+
+def test_a_console_that_is_closed_interrupts_the_work_and_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[threading.Event] = []
+
+    def hold_close(asked: Callable[[], None], over: threading.Event) -> None:
+        held.append(over)
+        threading.Thread(target=asked).start()  # the system calls it in a thread of its own
+
+    monkeypatch.setattr(console, "hold_close", hold_close)
+    pause = threading.Event()
+
+    def work() -> None:
+        with door._interruptible(windows=True):
+            try:
+                while not pause.wait(0.01):
+                    pass
+            finally:
+                assert not held[0].is_set()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert held[0].is_set()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -95,7 +95,7 @@ def _guarded(command: str, work: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible(*, windows: bool = os.name == "nt") -> Iterator[None]:
     """Let Ctrl+C, `kill` and a closed terminal unwind the work as one KeyboardInterrupt; what is ignored stays so.
 
     A terminal that is closed may say so twice, itself and through its shell: that must not interrupt the unwinding. A
@@ -117,7 +117,7 @@ def _interruptible() -> Iterator[None]:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, interrupt)
-    if os.name == "nt":  # pragma: no cover - tests/windows/test_validate.py
+    if windows:
         import _thread
 
         from clinic.service import console
