@@ -112,18 +112,18 @@ def _interruptible(*, windows: bool = os.name == "nt") -> Iterator[None]:
         if number != getattr(signal, "SIGHUP", None) or len(asked) == 1:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, interrupt)
-    if windows:
-        import _thread
-
-        from clinic.service import console
-
-        console.hold_close(_thread.interrupt_main, over)
     try:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, interrupt)
+        if windows:
+            import _thread
+
+            from clinic.service import console
+
+            console.hold_close(_thread.interrupt_main, over)
         yield
     finally:
         over.set()
