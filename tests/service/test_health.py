@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -83,6 +84,60 @@ def test_every_answer_has_its_name(serving: Any, talk: Talk, kind: str) -> None:
     assert found.reachable == (found.status is not None)
     assert time.monotonic() - begun < 0.9
     assert 0 < found.latency < 0.9
+
+
+def raw(*lines: bytes, body: bytes = b"") -> Talk:
+    head = b"".join(line + b"\r\n" for line in (b"HTTP/1.1 200 OK", *lines))
+    return lambda connection: connection.sendall(head + b"\r\n" + body)
+
+
+_LENGTH, _CHUNKED = b"Content-Length: 21", b"Transfer-Encoding: chunked"
+ODD: dict[str, tuple[Talk, set[str]]] = {
+    "pid of 5,000 digits": (raw(_LENGTH, b"X-Bridge-Pid: " + b"9" * 5000, body=GOOD.encode()), {"healthy"}),
+    "negative pid": (raw(_LENGTH, b"X-Bridge-Pid: -5", body=GOOD.encode()), {"healthy"}),
+    "pid in other digits": (raw(_LENGTH, "X-Bridge-Pid: ³٣".encode(), body=GOOD.encode()), {"healthy"}),
+    "two pids": (raw(_LENGTH, b"X-Bridge-Pid: 12", b"X-Bridge-Pid: 13", body=GOOD.encode()), {"healthy"}),
+    "launch id of 60 KB": (raw(_LENGTH, b"X-Bridge-Launch: " + b"f" * 60_000, body=GOOD.encode()), {"healthy"}),
+    "length of 5,000 digits": (raw(b"Content-Length: " + b"9" * 5000, body=GOOD.encode()), {"healthy"}),
+    "negative length": (raw(b"Content-Length: -1", body=GOOD.encode()), {"healthy"}),
+    "no chunk size": (raw(_CHUNKED, body=b"zz\r\n" + GOOD.encode()), {"not-http"}),
+    "endless chunk size": (raw(_CHUNKED, body=b"f" * 5000 + b"\r\n" + GOOD.encode()), {"not-http", "not-json"}),
+    "negative chunk size": (raw(_CHUNKED, body=b"-5\r\n" + GOOD.encode()), {"not-http", "not-json", "healthy"}),
+    "another charset": (raw(body='{"status": "healthy"}'.encode("utf-16")), {"not-json"}),
+    "surrogates": (raw(body=b'{"status": "\\ud800\xff\xfe"}'), {"wrong-body"}),
+    "NaN": (raw(body=b"NaN"), {"wrong-body"}),
+    "number of 5,000 digits": (raw(body=b"9" * 5000), {"not-json", "wrong-body"}),
+    "deep objects": (raw(body=b'{"status":' * 100_000), {"not-json"}),
+    "a thousand headers": (raw(*(b"A: b" for _ in range(1000)), body=GOOD.encode()), {"not-http"}),
+    "header of 100 KB": (raw(b"A: " + b"b" * 100_000, body=GOOD.encode()), {"not-http"}),
+    "NULs": (lambda c: c.sendall(b"\0" * 5000), {"not-http"}),
+    "status of 400 digits": (lambda c: c.sendall(b"HTTP/1.1 " + b"2" * 400 + b" OK\r\n\r\n"), {"not-http"}),
+    "100 without end": (lambda c: c.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 500), {"not-http", "refused"}),
+}
+
+
+@pytest.mark.parametrize(("talk", "kinds"), ODD.values(), ids=ODD.keys())
+def test_no_answer_is_an_error_of_ours(serving: Any, talk: Talk, kinds: set[str]) -> None:
+    found = health.check(serving(talk, timeout=5.0))
+    assert found.kind in kinds, found
+    assert len(json.dumps(found.as_json())) < 2000
+    assert found.pid is None
+
+
+def test_a_header_that_is_sent_twice_is_one_unless_its_values_differ(serving: Any) -> None:
+    twice = serving(answer(GOOD, 200, "X-Bridge-Launch: abc", "X-Bridge-Launch: abc", "X-Bridge-Pid: 12"))
+    assert health.check(twice, Expected("abc")).healthy
+    assert health.check(twice).pid == 12
+    both = serving(answer(GOOD, 200, "X-Bridge-Launch: abc", "X-Bridge-Launch: def"))
+    assert health.check(both, Expected("abc")).kind == "foreign"
+
+
+def test_whatever_goes_wrong_in_a_check_is_its_answer(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(socket, "create_connection", broken)
+    assert "can't start new thread" in health.check(project().service).reason
 
 
 def test_nobody_listens(project: Any) -> None:

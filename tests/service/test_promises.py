@@ -102,18 +102,25 @@ class _Slipping:
 class _Silent:
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.texts: list[str] = []
 
-    def event(self, kind: str, _text: str, **_details: object) -> None:
+    def event(self, kind: str, text: str, **_details: object) -> None:
         self.told.append(kind)
+        self.texts.append(text)
 
 
-def test_slips_of_the_monitor_do_not_end_it_unless_it_does_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keepalive, "_AFTER_SLIP", 0.0)
+def test_bugs_of_the_monitor_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(keepalive, "_back_off", lambda _bell, seconds: pauses.append(seconds))
     herald: Any = _Silent()
-    monitor: Any = _Slipping([2, 2, 1])
+    monitor: Any = _Slipping([2, 9, 1])
     with Bell(lambda: monitor.over) as bell:
         keepalive._run(monitor, bell, herald)
-    assert (monitor.well, herald.told) == (3, ["slip"] * 5)
-    hopeless: Any = _Slipping([3])
-    with Bell() as bell, pytest.raises(ZeroDivisionError):
-        keepalive._run(hopeless, bell, herald)
+    assert (monitor.well, herald.told) == (3, ["slip"] * 12)
+    assert pauses == [1, 2, 1, 2, 4, 8, 16, 32, 60, 60, 60, 1]
+    assert "test_promises.py" in herald.texts[0], "says where"
+
+
+def test_a_monitor_that_backs_off_can_be_asked_to_end() -> None:
+    with Bell(lambda: True) as bell:
+        keepalive._back_off(bell, 3600)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -74,14 +75,17 @@ def check(
     timeout: float | None = None,
     connect: float | None = None,
 ) -> Answer:
-    """Ask once; never raises for what comes back.
+    """Ask once; never raises: what answers on a port may be anything.
 
     `timeout` is for the whole check, that of the settings when not given; `connect` for connecting. In
     seconds.
     """
     limit = service.health.timeout if timeout is None else max(0.001, timeout)
     begun = time.perf_counter()
-    answer = _ask(service, expected or Expected(), limit, min(limit, connect or limit))
+    try:
+        answer = _ask(service, expected or Expected(), limit, min(limit, connect or limit))
+    except Exception as error:  # noqa: BLE001 - http.client lets more through than it documents, and threads can run out
+        answer = Answer("not-http", f"the check itself failed ({_name(error)})")
     return replace(answer, latency=time.perf_counter() - begun)
 
 
@@ -135,11 +139,11 @@ def _converse(connection: socket.socket, service: Service, expected: Expected) -
 
 
 def _name(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return _start_of(str(error)) if str(error) else type(error).__name__
 
 
 def _judge(response: HTTPResponse, body: bytes, service: Service, expected: Expected) -> Answer:
-    launch, pid = response.getheader("X-Bridge-Launch"), response.getheader("X-Bridge-Pid") or ""
+    launch, pid = _header(response, "X-Bridge-Launch"), _header(response, "X-Bridge-Pid") or ""
     kind, reason = _verdict(response.status, body, service)
     # An error page may come from below the application, unsigned; a good answer without our name is a
     # stranger's.
@@ -152,8 +156,14 @@ def _judge(response: HTTPResponse, body: bytes, service: Service, expected: Expe
         status=response.status,
         matches=kind == "healthy",
         launch=launch,
-        pid=int(pid) if pid.isascii() and pid.isdecimal() else None,
+        pid=int(pid) if re.fullmatch("[1-9][0-9]{0,9}", pid) else None,
     )
+
+
+def _header(response: HTTPResponse, name: str) -> str | None:
+    """Return a header's value; one that is sent more than once counts as all of its values."""
+    values = dict.fromkeys(response.headers.get_all(name, ()))
+    return ", ".join(values)[:_SHOWN] if values else None
 
 
 def _verdict(status: int, body: bytes, service: Service) -> tuple[Kind, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from clinic.service.status import Status
     from clinic.settings import Settings
 
-_SLIPS = 3  # bugs of our own in a row that are survived
-_AFTER_SLIP = 1.0  # seconds
+_AFTER_SLIP = 1.0  # seconds after a first failure of the monitor itself; doubled with each in a row
+_AFTER_SLIPS = 60.0  # seconds at most
 
 
 @dataclass(frozen=True)
@@ -56,27 +57,33 @@ def keep_alive(settings: Settings, care: Care, herald: Herald, *, supervised: bo
 
 
 def _run(monitor: Monitor, bell: Bell, herald: Herald) -> None:
+    """Watch until asked to end. Errors of the monitor itself are told and survived: it is all that keeps the server up."""
     slips = 0
     while not bell.asked:
         try:
             monitor.step()
             slips = 0
+            continue
         except KeyboardInterrupt:
             return
         except ClinicError as error:
-            slips += 1
             herald.event("failed", error.message, code=error.code)
-            _survive(slips, bell)
-        except Exception as error:  # noqa: BLE001 - a slip of the monitor must not leave the server unwatched
-            slips += 1
-            herald.event("slip", f"{type(error).__name__}: {error}")
-            _survive(slips, bell)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the server unwatched
+            herald.event("slip", f"{type(error).__name__}: {error} ({_where(error)})")
+        _back_off(bell, min(_AFTER_SLIP * 2.0**slips, _AFTER_SLIPS))
+        slips = min(slips + 1, 10)
 
 
-def _survive(slips: int, bell: Bell) -> None:
-    if slips >= _SLIPS:
-        raise  # noqa: PLE0704 - called while an exception is handled
-    bell.wait(_AFTER_SLIP)
+def _where(error: Exception) -> str:
+    """Name file, line and function of an error, for a report of the bug."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno} in {last.name}"
+
+
+def _back_off(bell: Bell, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not bell.asked and (left := deadline - time.monotonic()) > 0:
+        bell.wait(min(left, 1.0))
 
 
 def _stop(settings: Settings, monitor: Monitor) -> Status:
