@@ -24,6 +24,7 @@ from toolshed.files import rename_by_flag as _rename_by_flag
 _Result = TypeVar("_Result")
 
 _IN_USE = OPEN_ELSEWHERE | {5, 145}  # renaming and deleting also say ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY
+_AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RETRY_FOR = 2.0  # seconds
 _RETRY_EVERY = 0.002  # seconds; short, since a program that reads over and over lets go for moments only
 
@@ -103,6 +104,15 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
+def read_plain(path: Path, most: int) -> tuple[bytes, os.stat_result]:
+    """Read at most `most` bytes of a file, and its status. Raises OSError, also for a link, a pipe or a device."""
+    descriptor = _open_regular(os.fspath(path), os.O_RDONLY | _AS_IT_IS)
+    try:
+        return os.read(descriptor, most), os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def append(path: Path, data: bytes) -> None:
     """Add `data` to the end of a file in one write, so that what other processes add stays whole.
 
@@ -115,14 +125,21 @@ def append(path: Path, data: bytes) -> None:
 
 
 def write_atomically(
-    path: Path, data: bytes, *, mode: int | None = None, durable: bool = True, staged: Path | None = None
+    path: Path,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    durable: bool = True,
+    staged: Path | None = None,
+    given: bool = True,
 ) -> None:
     """Replace `path` by a file holding `data`: written beside it, flushed to disk, then renamed over it.
 
     A reader sees the old file or the new one. Without `durable` the flush is left out: a killed process loses
     nothing then, a power cut may. Permission bits are those of `mode`, else of the old file, else the
-    umask's; owner and group are those of the old file where the system lets us. `staged` names the temporary file
-    (see `temporary`). Raises OSError and leaves `path` as it was when the disk is full or the folder is read-only.
+    umask's; owner and group are those of the old file where the system lets us, unless it is not to be `given` away.
+    `staged` names the temporary file (see `temporary`). Raises OSError and leaves `path` as it was when the disk is
+    full or the folder is read-only.
     """
     staged = staged or temporary(path)
     handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
@@ -132,7 +149,8 @@ def write_atomically(
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        ownership.give_to_owner(staged, path)
+        if given:
+            ownership.give_to_owner(staged, path)
         staged.chmod(mode if mode is not None else ownership.mode_for(path))
         if os.name == "nt" and exists(path) and not os.access(path, os.W_OK):
             path.chmod(stat.S_IWRITE)  # Windows does not replace a read-only file
@@ -144,7 +162,6 @@ def write_atomically(
         sync_folder(path.parent)
 
 
-_AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.new", re.DOTALL)
 
 

@@ -28,13 +28,19 @@ def of_environment(venv: Path) -> Path:
 
 def run_folder() -> Path:
     """The user's own folder for what lasts no longer than a session."""
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and os.access(given, os.W_OK):
-        return Path(given) / "bridge-clinic"
-    import tempfile
+    return next((each for each in run_folders() if os.access(each.parent, os.W_OK)), run_folders()[-1])
 
-    user = f"-{os.getuid()}" if sys.platform != "win32" else ""  # Windows has a temp folder for each user
-    return Path(tempfile.gettempdir()) / f"bridge-clinic{user}"
+
+def run_folders() -> tuple[Path, ...]:
+    """Where that may be: a command that cron runs has no XDG_RUNTIME_DIR.
+
+    Not `tempfile.gettempdir`: it tries to write, so on a full disk it names another folder, and importing it is slow.
+    """
+    if sys.platform == "win32":  # which has a temporary folder for each user
+        return (Path(os.environ.get("TEMP") or Path.home()) / "bridge-clinic",)
+    given, user = os.environ.get("XDG_RUNTIME_DIR"), f"bridge-clinic-{os.getuid()}"
+    temporary = dict.fromkeys((os.environ.get("TMPDIR") or "/tmp", "/tmp"))  # noqa: S108 - made and checked as ours
+    return (*([Path(given) / "bridge-clinic"] if given else []), *(Path(each) / user for each in temporary))
 
 
 @contextlib.contextmanager

@@ -69,6 +69,26 @@ def give(path: Path, other: os.stat_result) -> None:
             os.chown(path, other.st_uid, other.st_gid, follow_symlinks=False)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter, whatever the umask; nothing is done to one that is there.
+
+    What root makes belongs to the owner of the folder that it lies in. Raises OSError.
+    """
+    try:
+        folder.mkdir(PRIVATE)
+    except FileExistsError:
+        return
+    folder.chmod(PRIVATE)
+    follow_folder(folder)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise PermissionError for a folder that is a link, or belongs to another user: it may have been planted."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (sys.platform != "win32" and found.st_uid != os.geteuid()):
+        raise PermissionError(errno.EPERM, "it is not a folder of this user", str(folder))
+
+
 def adopt(new: Path, old: Path, spared: Collection[Path] = ()) -> None:
     """Give what is to replace `old` its owner and group, and let it be reached by whom `old` can be reached by.
 

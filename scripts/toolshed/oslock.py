@@ -80,10 +80,10 @@ def release(path: Path, descriptor: int) -> None:
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
-    except PermissionError:
+    except OSError:
         if sys.platform == "win32":
             raise
-        with contextlib.suppress(OSError):  # another user's: flock needs no write, only the note is left out
+        with contextlib.suppress(OSError):  # another user's, or read-only: flock needs no write, only the note does
             return os.open(path, os.O_RDONLY | NO_LINK)
         raise
 

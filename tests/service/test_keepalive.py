@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from clinic import fs
 from clinic.errors import FailedError, RefusedError
 from clinic.service import guard, identity, manager, memory, pidfile
 from clinic.service.pidfile import Record
@@ -219,6 +220,8 @@ def test_stop_of_a_running_server_is_obeyed_and_restart_is_adopted(kept: Callabl
     one.watching()
     restarted = manager.restart(one.settings, Path(sys.executable), Path(sys.prefix))
     until(lambda: [event for event in one.events("adopted") if event["pid"] == restarted.pid])
+    assert [event["event"] for event in one.events("ended", "died", "restarted")] == ["keep-alive:ended"]
+    assert manager.status(one.settings).restarts == 0
     manager.stop(one.settings)
     until(lambda: one.events("resting"))
     time.sleep(1)
@@ -289,9 +292,12 @@ def test_a_monitor_that_cannot_hear_is_told_with_what_ends_it(
         guard.end(one.settings, there)
     assert (failed.value.code, failed.value.hint) == ("monitor-lives-on", f"kill -9 {monitor.pid}")
     assert not memory.place(one.settings, "-monitor.stop").exists()
-    request = memory.place(one.settings, "-monitor.stop")
-    request.mkdir()
-    with pytest.raises(RefusedError):
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fs, "write_atomically", full)
+    with pytest.raises(RefusedError, match="No space left"):
         guard.end(one.settings, there)
     monitor.send_signal(signal.SIGCONT)
 

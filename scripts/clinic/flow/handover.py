@@ -29,7 +29,7 @@ class Handover:
         from clinic.service import memory
 
         # Without these no server of ours runs, and the process table need not be read.
-        if not (exists(self.settings.service.pid_file) or exists(memory.place(self.settings, ".json"))):
+        if not (exists(self.settings.service.pid_file) or any(memory.touched(self.settings))):
             return False
         from clinic.service import find
 

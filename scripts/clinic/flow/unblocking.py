@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -75,8 +75,7 @@ def unblock(  # noqa: PLR0913 - the flags of the command
     if dry_run:
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
     if not unless_down:
-        with suppress(OSError):  # a full disk: the start itself says so
-            memory.keep(settings, wanted="up")  # by now: a stop given while a lifeboat is made comes after it
+        memory.keep(settings, wanted="up")  # by now: a stop given while a lifeboat is made comes after it
     return _first_that_works(who, now, ways, shown)
 
 
@@ -135,10 +134,9 @@ def _ways(who: Patient, facts: Facts, shown: Steps, wheelhouse: Path | None) -> 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     """A lock of its own: a rebuild that runs is no reason to wait for a server, a second unblock is."""
-    from clinic import lock
     from clinic.service import memory
 
-    return lock.held(memory.place(settings, ".unblock.lock"), "unblock")
+    return memory.locked(settings, ".unblock.lock", "unblock")
 
 
 def _itself(who: Patient) -> Stopgap:
@@ -175,8 +173,7 @@ def _first_that_works(who: Patient, now: Status, ways: list[Way], shown: Steps) 
     from clinic.service import memory
 
     if memory.recall(who.settings).wanted == "up":  # else somebody stopped it meanwhile
-        with suppress(OSError):
-            memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
+        memory.keep(who.settings, wanted=now.wanted, stopgap="")  # as it was before: heal goes by it
     told = "; ".join(f"{each['way']}: {each['reason']}" for each in tried)
     raise FailedError("nothing-serves", f"No way leads to a healthy server. {told}", f"invoke diagnose{who.flags}")
 

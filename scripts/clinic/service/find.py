@@ -1,4 +1,4 @@
-"""Which process is our server: by its pid file, or by what was remembered when that is gone."""
+"""Which process is our server: by its pid file, by what was remembered when that is gone, else by its launch id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clinic.service import identity, memory, pidfile, stopping
 from clinic.service.pidfile import Reading, Record
+from clinic.service.table import command, everyone, variable
 
 if TYPE_CHECKING:
     from clinic.service.table import Identity
@@ -18,16 +19,28 @@ def server(settings: Settings) -> Reading:
     reading = pidfile.read(settings.service)
     if reading.kind == "ours":
         return reading
-    copy = _remembered(settings)
-    if copy and identity.alive(copy.server):
-        return Reading("ours", f"{reading.why}, but the server is remembered", copy, copy.server.pid)
+    known = memory.recall(settings)
+    copy = _remembered(settings, known)
+    if copy and copy.leader == pidfile.UNBORN:
+        copy = _born(copy, known.owner, settings.service)
+    if copy and identity.alive(copy.server) and pidfile.is_believed(copy, known.owner):
+        why = f"{reading.why}, but the server is remembered"
+        return Reading("ours", why, copy, copy.server.pid, owner=known.owner)
     return reading
 
 
 def orphans(settings: Settings, reading: Reading) -> list[Identity]:
     """Find what a dead server of ours left running."""
-    records = [each for each in (reading.record, _remembered(settings)) if each]
-    return list({each for record in records for each in stopping.orphans(record.leader, record.launch)})
+    known = memory.recall(settings)
+    records = [(reading.record, reading.owner), (_remembered(settings, known), known.owner)]
+    left = {
+        each: None
+        for record, owner in records
+        if record
+        for each in stopping.orphans(record.leader, record.launch)
+        if pidfile.may_name(owner, each.pid)
+    }
+    return list(left)
 
 
 def as_run(service: Service, record: Record) -> Service:
@@ -35,9 +48,33 @@ def as_run(service: Service, record: Record) -> Service:
     return replace(service, port=record.port) if record.port else service
 
 
-def _remembered(settings: Settings) -> Record | None:
-    text = memory.recall(settings).record
-    copy = pidfile.parse(text.encode("utf-8", "surrogateescape")) if text else None
+def _remembered(settings: Settings, known: memory.Memory) -> Record | None:
+    copy = pidfile.parse(known.record.encode("utf-8", "surrogateescape")) if known.record else None
     if not isinstance(copy, Record) or pidfile.is_copied(copy, settings.service.pid_file):
         return None
-    return copy
+    return None if memory.is_copied(settings, known) else copy
+
+
+def _born(record: Record, owner: int, service: Service) -> Record | None:
+    """Find the server of a start that was killed before it could write down which process it had started.
+
+    That is the one that was given the launch id, leads its session (not on Windows), and runs the service's command.
+    What it has started inherited the id, but is its child.
+    """
+    given = [row for row in everyone() if variable(row.identity.pid, stopping.LAUNCH) == record.launch]
+    pids = {row.identity.pid for row in given if pidfile.may_name(owner, row.identity.pid)}
+    heads = [
+        row
+        for row in given
+        if row.identity.pid in pids - identity.protected()
+        and row.parent not in pids
+        and row.session in {0, row.identity.pid}
+        and row.state not in "ZX"
+        and pidfile.runs(command(row.identity.pid), service)
+    ]
+    if not heads:
+        return None
+    from clinic.service import launch
+
+    leader = min(heads, key=lambda row: row.begun).identity
+    return replace(record, leader=leader, server=launch.serving(leader))

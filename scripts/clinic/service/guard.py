@@ -12,19 +12,17 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from clinic import fs, lock
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import identity, memory, stopping
+from clinic.service import identity, memory, pidfile, stopping
 from clinic.service.table import Identity
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clinic.settings import Settings
 
 Phase = Literal["starting", "watching", "waiting", "blocked", "resting"]
+_SENTRY, _REQUEST = "-monitor.json", "-monitor.stop"
 _ENDING = 15.0  # seconds beyond stop_timeout that a monitor gets to end
 
 
@@ -54,7 +52,7 @@ class Sentry:
 @contextlib.contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """Be the one monitor of this server. Raises BusyError that says who is."""
-    held = lock.held(memory.place(settings, "-monitor.lock"), "keep-alive")
+    held = memory.locked(settings, "-monitor.lock", "keep-alive")
     try:
         held.__enter__()
     except BusyError as error:
@@ -62,8 +60,7 @@ def alone(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            fs.remove(memory.place(settings, "-monitor.json"))
+        memory.remove(settings, _SENTRY)
         held.__exit__(None, None, None)
 
 
@@ -78,26 +75,25 @@ def _watched_already(settings: Settings, error: BusyError) -> BusyError:
 
 def sentry(settings: Settings) -> Sentry | None:
     """Find the monitor that watches; None where none does."""
-    try:
-        told: Any = json.loads(fs.read_bytes(memory.place(settings, "-monitor.json")))
-        there = Sentry(**told)
-        return there if identity.alive(Identity(int(there.pid), str(there.started))) else None
-    except (OSError, ValueError, TypeError):
-        return None
+    for data, owner in memory.read(settings, _SENTRY):
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            there = Sentry(**json.loads(data))
+            process = Identity(int(there.pid), str(there.started))
+            if identity.alive(process) and pidfile.may_name(owner, process.pid):
+                return there
+    return None
 
 
 def requested(settings: Settings) -> Callable[[], bool]:
     """Return how the monitor, this process, finds out that it was asked to end; a request is obeyed once."""
-    path, mine = _request(settings), _name(identity.identify(os.getpid()))
+    mine = _name(identity.identify(os.getpid())).encode()
 
     def look() -> bool:
-        try:
-            asked = path.read_text("utf-8") == mine
-            if asked:
-                path.unlink()
-        except (OSError, ValueError):
-            return False
-        return asked
+        for data, owner in memory.read(settings, _REQUEST):
+            if data == mine and pidfile.may_name(owner, os.getpid()):
+                memory.remove(settings, _REQUEST)
+                return True
+        return False
 
     return look
 
@@ -107,10 +103,11 @@ def end(settings: Settings, there: Sentry) -> None:
 
     Raises RefusedError where it cannot be asked, FailedError where it lives on.
     """
-    path, process = _request(settings), Identity(there.pid, there.started)
+    process = Identity(there.pid, there.started)
     try:
-        fs.write_atomically(path, _name(process).encode(), durable=False)
+        memory.write(settings, _REQUEST, _name(process).encode())
     except OSError as error:
+        path = memory.place(settings, _REQUEST)
         raise RefusedError(
             "records-not-writable",
             f"Process {there.pid} cannot be asked to end: {path} cannot be written ({error.strerror}).",
@@ -119,18 +116,13 @@ def end(settings: Settings, there: Sentry) -> None:
     try:
         gone = identity.wait_gone(process, settings.service.stop_timeout + _ENDING)
     finally:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        memory.remove(settings, _REQUEST)
     if not gone:
         raise FailedError(
             "monitor-lives-on",
             f"Process {there.pid}, which watches the server, was asked to end and still runs.",
             stopping.force_command(there.pid),
         )
-
-
-def _request(settings: Settings) -> Path:
-    return memory.place(settings, "-monitor.stop")
 
 
 def _name(process: Identity | None) -> str:
@@ -142,12 +134,12 @@ class Post:
 
     def __init__(self, settings: Settings, *, supervised: bool = False) -> None:
         me = identity.identify(os.getpid()) or Identity(os.getpid(), "")
-        self._path = memory.place(settings, "-monitor.json")
+        self._settings = settings
         self._base = {"pid": me.pid, "started": me.started, "since": time.time(), "supervised": supervised}
         self._said: Mapping[str, object] = {}
 
     def say(self, phase: Phase, message: str = "", hint: str = "", seconds: float | None = None) -> None:
-        """Say it; a disk that is full keeps nobody from watching."""
+        """Say it; a disk that is full is no reason not to watch."""
         next_try = time.time() + seconds if seconds is not None else 0.0
         new = {"phase": phase, "message": message, "hint": hint, "next_try": round(next_try)}
         if new == self._said:
@@ -155,4 +147,4 @@ class Post:
         self._said = new
         text = json.dumps(asdict(Sentry(**{**self._base, **new})))  # type: ignore[arg-type]
         with contextlib.suppress(OSError):
-            fs.write_atomically(self._path, text.encode("utf-8", "backslashreplace"), durable=False)
+            memory.write(self._settings, _SENTRY, text.encode("utf-8", "backslashreplace"))

@@ -57,7 +57,7 @@ def keep_alive(settings: Settings, care: Care, herald: Herald, *, supervised: bo
 
 
 def _run(monitor: Monitor, bell: Bell, herald: Herald) -> None:
-    """Watch until asked to end. Errors of the monitor itself are told and survived: it is all that keeps the server up."""
+    """Watch until asked to end; errors of the monitor itself are told, and it goes on after a pause."""
     slips = 0
     while not bell.asked:
         try:

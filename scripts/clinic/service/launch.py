@@ -6,6 +6,7 @@ Whatever goes wrong on the way, Ctrl+C included, the process is ended and the pi
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from clinic.service.health import Answer
     from clinic.service.readiness import OnWait
     from clinic.settings import Settings
+
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
 
 
 @dataclass(frozen=True)
@@ -56,44 +60,50 @@ def refuse_impossible(settings: Settings, given: With) -> None:
         raise RefusedError("python-missing", f"There is no interpreter at {given.python}.", "invoke diagnose")
 
 
-def start(settings: Settings, given: With, on_wait: OnWait = None) -> Launched:
+def refuse_without_log(settings: Settings) -> None:
+    """Raise RefusedError where the server's log can't be opened, before the old server is ended."""
+    os.close(_open_log(settings)[0])
+
+
+def start(settings: Settings, given: With, on_wait: OnWait = None, **more: object) -> Launched:
     """Start the server and return the moment it is healthy; the caller holds the lock and cleared the way.
 
-    `on_wait` is called with the seconds waited so far, about a hundred times a second.
-    Raises FailedError with the log's own reason when it dies or is not healthy within `start_timeout`.
+    `more` is remembered from the start's beginning on. `on_wait` is called with the seconds waited so far, about a
+    hundred times a second. Raises FailedError with the log's own reason when it dies or is not healthy within
+    `start_timeout`.
     """
-    launch = os.urandom(8).hex()
-    log = logs.open_for_append(settings.service.log_file)
+    launch, child = os.urandom(8).hex(), None
+    log, note = _open_log(settings)
+    planned = _record(settings, given, pidfile.UNBORN, launch, logs.size(settings.service.log_file))
+    facts = {"mode": given.mode, "launch": launch, "stopgap": given.stopgap, "ends_with_job": False, **more}
+    # Before the spawn: if we are killed right after it, the server is found by its launch id.
+    said = [note, memory.keep(settings, wanted="up", last_reason="", record=_text(settings, planned), **facts)]
     try:
-        log_start = logs.size(settings.service.log_file)
-        facts = {"mode": given.mode, "launch": launch, "stopgap": given.stopgap, "ends_with_job": False}
-        _remember(settings, wanted="up", last_reason="", **facts)
-        child = _spawn(settings, given, launch, log)
-    finally:
-        os.close(log)
-    try:
+        with contextlib.ExitStack() as after:
+            after.callback(os.close, log)
+            child = _spawn(settings, given, launch, log)
         if jobs.ENDS_WITH_JOB in child.notes:
-            _remember(settings, ends_with_job=True)
-        return _see_through(settings, child, _record(settings, given, child, launch, log_start), on_wait)
-    except FailedError as error:
-        _abandon(settings, child, launch)
-        _remember(settings, last_reason=error.message, record="")
+            memory.keep(settings, ends_with_job=True)
+        record = replace(planned, server=child.identity, leader=child.identity)
+        launched = _see_through(settings, child, record, said, on_wait)
+    except BaseException as error:
+        if child:
+            _abandon(settings, child, launch)
+        why = error.message if isinstance(error, FailedError) else "the start was interrupted"
+        memory.keep(settings, last_reason=why, record="")
         raise
-    except BaseException:
-        _abandon(settings, child, launch)
-        _remember(settings, last_reason="the start was interrupted", record="")
-        raise
+    child.notes += tuple(filter(None, dict.fromkeys(said)))
+    return launched
 
 
-def _remember(settings: Settings, **changes: object) -> None:
+def _open_log(settings: Settings) -> tuple[int, str]:
+    """Open the log; on a disk that takes none the server runs without, and a note says so."""
     try:
-        memory.keep(settings, **changes)
-    except OSError as error:
-        raise FailedError(
-            "records-not-writable",
-            f"{settings.records} cannot be written: {error.strerror}.",
-            "look at the disk",
-        ) from error
+        return logs.open_for_append(settings.service.log_file), ""
+    except RefusedError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _DISK:
+            raise
+        return os.open(os.devnull, os.O_WRONLY), f"{error.message} What the server writes is lost."
 
 
 def _spawn(settings: Settings, given: With, launch: str, log: int) -> process.Child:
@@ -109,10 +119,10 @@ def _spawn(settings: Settings, given: With, launch: str, log: int) -> process.Ch
     return replace(child, notes=(*child.notes, note)) if note else child
 
 
-def _record(settings: Settings, given: With, child: process.Child, launch: str, log_start: int) -> Record:
+def _record(settings: Settings, given: With, process: Identity, launch: str, log_start: int) -> Record:
     return Record(
-        server=child.identity,
-        leader=child.identity,
+        server=process,
+        leader=process,
         launch=launch,
         port=settings.service.port,
         mode=given.mode,
@@ -123,8 +133,10 @@ def _record(settings: Settings, given: With, child: process.Child, launch: str, 
     )
 
 
-def _see_through(settings: Settings, child: process.Child, record: Record, on_wait: OnWait) -> Launched:
-    inscribe(settings, record)
+def _see_through(
+    settings: Settings, child: process.Child, record: Record, said: list[str], on_wait: OnWait
+) -> Launched:
+    said += inscribe(settings, record)
     from clinic.service import health, readiness  # while the server boots
 
     health.warm_up()
@@ -134,25 +146,24 @@ def _see_through(settings: Settings, child: process.Child, record: Record, on_wa
     if not answer.healthy:
         raise _late(settings, record, answer)
     record = replace(record, server=serving(child.identity, answer.pid), ready=True, signs=answer.launch is not None)
-    try:
-        inscribe(settings, record)
-    except FailedError as error:  # no reason to end it: the first record names it, or its leader, as well
-        child.notes += (f"{error.message} The server runs all the same.",)
+    said += inscribe(settings, record)
     return Launched(child, record, answer)
 
 
-def inscribe(settings: Settings, record: Record) -> None:
-    """Remember the pid file's text and write it. Raises FailedError where one of them cannot be written."""
-    record = replace(record, place=os.path.abspath(settings.service.pid_file))  # noqa: PTH100 - links kept
-    _remember(settings, record=pidfile.dump(record).decode("utf-8", "surrogateescape"))
+def inscribe(settings: Settings, record: Record) -> list[str]:
+    """Remember the pid file's text and write it; returns what is to be said where that did not go as usual."""
+    said = [memory.keep(settings, record=_text(settings, record))]
+    path = settings.service.pid_file
     try:
-        pidfile.write(settings.service.pid_file, record)
+        pidfile.write(path, record)
     except OSError as error:
-        raise FailedError(
-            "pid-file-not-writable",
-            f"{settings.service.pid_file} cannot be written: {error.strerror}.",
-            f"make {settings.service.pid_file.parent} writable",
-        ) from error
+        said.append(f"{path} could not be written ({error.strerror}). The server runs all the same.")
+    return said
+
+
+def _text(settings: Settings, record: Record) -> str:
+    place = os.path.abspath(settings.service.pid_file)  # noqa: PTH100 - links kept
+    return pidfile.dump(replace(record, place=place)).decode("utf-8", "surrogateescape")
 
 
 def serving(leader: Identity, said: int | None = None, *, windows: bool = os.name == "nt") -> Identity:

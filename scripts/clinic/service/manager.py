@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clinic import lock
 from clinic.errors import FailedError, RefusedError
 from clinic.service import find, identity, launch, memory, pidfile, ports, stopping, wrapping
 from clinic.service.launch import With
@@ -67,12 +67,12 @@ def stop(settings: Settings, *, grace: float | None = None) -> Status:
     Nothing to stop is fine.
     Raises FailedError when somebody of it lives on, RefusedError where we may not signal it.
     """
-    notes = _want_down(settings)  # first, so that no monitor and no start works against us
+    said = [memory.keep(settings, wanted="down")]  # first, so that no monitor and no start works against us
     with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
-        _want_down(settings)  # a start that held the lock may have written over it
-        changed, more = _stop(settings, grace)
-        _want_down(settings, record="", last_reason="stopped on request")
-    return replace(status(settings), changed=changed, notes=notes + more)
+        said.append(memory.keep(settings, wanted="down"))  # a start that held the lock may have written over it
+        changed, notes = _stop(settings, grace)
+        said.append(memory.keep(settings, wanted="down", record="", last_reason="stopped on request"))
+    return replace(status(settings), changed=changed, notes=(*filter(None, dict.fromkeys(said)), *notes))
 
 
 def withdraw(settings: Settings) -> None:
@@ -101,6 +101,11 @@ def restart(  # noqa: PLR0913 - as for start
         if unless_down:
             refuse_unwanted(settings)
         launch.refuse_impossible(settings, given)
+        launch.refuse_without_log(settings)
+        refuse_in_the_way(settings)
+        running = find.server(settings).record
+        if running and running.port != settings.service.port:  # else the server that runs holds it
+            refuse_taken(settings)
         _, notes = _stop(settings)
         begun = _start(settings, given, on_wait)
     return replace(begun, notes=notes + begun.notes)
@@ -112,23 +117,14 @@ def refuse_unwanted(settings: Settings) -> None:
         raise FailedError("stopped-meanwhile", "The server is not wanted any more.", "invoke start")
 
 
-def _want_down(settings: Settings, **more: str) -> tuple[str, ...]:
-    """Note that the server is not wanted; on a full disk it must be possible to stop it all the same."""
-    try:
-        memory.keep(settings, wanted="down", **more)
-    except OSError as error:
-        return (f"It could not be noted that the server is not wanted: {error.strerror}.",)
-    return ()
-
-
 def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractContextManager[None]:
-    return lock.held(memory.place(settings, ".lock"), doing, patience, code="service-busy")
+    return memory.locked(settings, ".lock", doing, patience, code="service-busy")
 
 
 def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:
     """Leave a running server alone, wait for one that is still starting; None when it has ended meanwhile."""
-    if pidfile.read(settings.service).kind == "missing":
-        launch.inscribe(settings, record)  # somebody deleted it; other people's scripts go by it
+    if pidfile.read(settings.service).kind in {"missing", "stale"}:
+        launch.inscribe(settings, record)  # deleted, or never written; other people's scripts go by it
     memory.keep(settings, wanted="up")
     now = status(settings)
     if now.state == "starting":
@@ -152,7 +148,7 @@ def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     """Clear the way, start, and say what came of it. The lock is held."""
     notes = clear_way(settings)
     refuse_taken(settings)
-    begun = launch.start(settings, given, on_wait)
+    begun = launch.start(settings, given, on_wait, restarts=0)
     from clinic.service.status import Status, surroundings
 
     begun.child.release()
@@ -191,15 +187,14 @@ def clear_way(settings: Settings) -> tuple[str, ...]:
     if left:
         stopping.end_all(left, settings.service.stop_timeout)
     path = settings.service.pid_file
+    notes = tuple(f"Ended process {each.pid}, left by an earlier server." for each in left)
     try:
         cleared = pidfile.clear(settings.service, memory.folder(settings))
-    except OSError as error:
-        raise RefusedError(
-            "pid-file-in-the-way", f"{path} cannot be put away: {error.strerror}.", f"move {path} away"
-        ) from error
+    except OSError as error:  # it names nobody, and what the server is known by is remembered too
+        return (*notes, f"{path} is of an earlier server and could not be put away: {error.strerror}.")
     if not cleared:
         raise RefusedError("pid-file-foreign", f"{found.why}.", f"look at it, then delete {path}")
-    return tuple(f"Ended process {each.pid}, left by an earlier server." for each in left)
+    return notes
 
 
 def refuse_taken(settings: Settings) -> None:
@@ -219,6 +214,7 @@ def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[s
     found = find.server(settings)
     patience = settings.service.stop_timeout if grace is None else grace
     if found.kind == "ours" and found.record:
+        memory.keep(settings, ended=found.record.launch)  # before it ends: a monitor counts it as a death otherwise
         leader = found.record.leader
         targets = [leader if identity.alive(leader) else found.record.server]
         ask = wrapping.asking(settings, found.record.launch)
@@ -241,15 +237,10 @@ def _put_away(settings: Settings, found: Reading) -> bool:
     """Remove the pid file of what has ended; one that names somebody alive, without proof, stays."""
     if found.kind == "foreign" and found.record is None:
         return False
-    path = settings.service.pid_file
-    try:
-        there = os.path.lexists(path)
-        cleared = pidfile.clear(settings.service, memory.folder(settings))
-    except OSError as error:
-        raise FailedError(
-            "pid-file-in-the-way", f"{path} cannot be removed: {error.strerror}.", f"delete {path}"
-        ) from error
-    return there and cleared
+    there = os.path.lexists(settings.service.pid_file)
+    with contextlib.suppress(OSError):  # it names nobody any more
+        return there and pidfile.clear(settings.service, memory.folder(settings))
+    return False
 
 
 def _permitted(ending: Callable[[], stopping.Ended]) -> stopping.Ended:

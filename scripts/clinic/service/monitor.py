@@ -99,8 +99,12 @@ class Monitor:
         code = ward.exit_code()
         how = f" ({reasons.exit_words(code)})" if code is not None else ""
         self._lose()
-        if memory.recall(self._settings).wanted == "down":
+        known = memory.recall(self._settings)
+        if known.wanted == "down":
             self._herald.event("stopped", "the server was stopped on request", pid=ward.pid)
+            return
+        if known.ended and known.ended == ward.record.launch:
+            self._herald.event("ended", f"process {ward.pid} was ended by a command, for a restart", pid=ward.pid)
             return
         self._why = f"process {ward.pid} ended{how}"
         self._herald.event("died", self._why, pid=ward.pid, exit_code=code)

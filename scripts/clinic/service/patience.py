@@ -66,7 +66,7 @@ class Patience:
 
     def _orders(self) -> tuple[float, ...]:
         """Return what changes when somebody types start, stop or restart."""
-        return tuple(map(_touched, (memory.place(self._settings, ".json"), self._settings.service.pid_file)))
+        return (*memory.touched(self._settings), _touched(self._settings.service.pid_file))
 
     def _port_is_free(self) -> bool:
         try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from clinic import fs
 from clinic.service import identity
-from clinic.service.table import Identity, command, look
+from clinic.service.table import Identity, command, look, process_owner
 from clinic.service.wrapping import unwrapped
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["missing", "torn", "stale", "foreign", "ours"]
 _MOST = 16 * 1024  # bytes; a pid file holds a few hundred
+UNBORN = Identity(0, "")
+"""Stands for a process that is about to be started: what is remembered of it then is its launch id."""
 _CLOCK = 2.0  # seconds by which a file's time may differ from a process's
 
 
@@ -54,13 +56,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the pid file says and what that is worth; `replaceable` when no server is lost by replacing it."""
+    """What the pid file says and what that is worth; `replaceable` when no server is lost by replacing it.
+
+    `owner` is the user whose word it is.
+    """
 
     kind: Kind
     why: str
     record: Record | None = None
     pid: int | None = None
     replaceable: bool = True
+    owner: int = -1
 
 
 def dump(record: Record) -> bytes:
@@ -84,13 +90,15 @@ def dump(record: Record) -> bytes:
 def parse(data: bytes) -> Record | int | None:
     """Read what `dump` wrote: a record, a bare number (an older manager's file), or None where it is torn."""
     first, *rest = data.decode("utf-8", "surrogateescape").splitlines() or [""]
-    if not re.fullmatch(r"\s*[1-9][0-9]{0,9}\s*", first, re.ASCII):
+    if not re.fullmatch(r"\s*[0-9]{1,10}\s*", first, re.ASCII):
         return None
     pid, pairs = int(first), dict(line.split("=", 1) for line in rest if "=" in line)
     if not rest:
-        return pid
+        return pid or None
     try:
         leader_pid, leader_started = pairs["leader"].split(" ", 1)
+        if not re.fullmatch(r"[0-9A-Za-z-]{0,64}", pairs["launch"]):  # it becomes part of a file's name
+            return None
         return Record(
             server=Identity(pid, pairs["started"]),
             leader=Identity(int(leader_pid), leader_started),
@@ -112,7 +120,7 @@ def read(service: Service) -> Reading:
         info = path.lstat()
         if not stat.S_ISREG(info.st_mode):
             return Reading("torn", f"{path} is not a plain file")
-        data = fs.read_bytes(path, length=_MOST)
+        data, info = fs.read_plain(path, _MOST)
     except FileNotFoundError:
         return Reading("missing", f"there is no {path.name}")
     except OSError as error:
@@ -134,7 +142,7 @@ def is_copied(record: Record, path: Path) -> bool:
     if not record.place or same_place(place, path):
         return False
     try:
-        other = parse(fs.read_bytes(place, length=_MOST))
+        other = parse(fs.read_plain(place, _MOST)[0])
     except (OSError, ValueError):
         return False
     return isinstance(other, Record) and other.leader == record.leader
@@ -150,27 +158,31 @@ def _judge(record: Record, info: os.stat_result, path: Path) -> Reading:
     if is_copied(record, path):
         return Reading("foreign", f"{name} is a copy of {record.place}, which names the server of another project")
     if identity.alive(record.server):
-        if not _trusted(info, pid):
+        if not is_believed(record, info.st_uid):
             why = f"{name} belongs to another user than process {pid}"
             return Reading("foreign", why, pid=pid, replaceable=False)
-        return Reading("ours", f"{name} names process {pid}", record, pid)
+        return Reading("ours", f"{name} names process {pid}", record, pid, owner=info.st_uid)
     now = look(pid)
     zombie = now is not None and identity.same(now.identity, record.server)
     if identity.occupied(pid) and not zombie:
         why = f"process {pid} of {name} has ended; another process has that number now"
-        return Reading("foreign", why, record, pid)
-    return Reading("stale", f"process {pid} of {name} has ended", record, pid)
+        return Reading("foreign", why, record, pid, owner=info.st_uid)
+    return Reading("stale", f"process {pid} of {name} has ended", record, pid, owner=info.st_uid)
 
 
-def _trusted(info: os.stat_result, pid: int) -> bool:
-    """Whether the file was written by us, by root, or by the user whose process it names."""
-    if sys.platform == "win32":
+def is_believed(record: Record, owner: int) -> bool:
+    """Whether a user may say of these processes that they are the server: else `stop` of root would end any."""
+    return all(may_name(owner, each.pid) for each in {record.server, record.leader})
+
+
+def may_name(owner: int, pid: int) -> bool:
+    """Whether a user's word about a process is taken: ours, root's, or that of the user whose process it is."""
+    if sys.platform == "win32" or owner in {os.geteuid(), 0}:
         return True
     try:
-        owner = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - one call, often made
+        return process_owner(pid) == owner
     except OSError:
-        owner = os.geteuid()
-    return info.st_uid in {os.geteuid(), 0, owner}
+        return True  # it has ended
 
 
 def _judge_bare(pid: int, info: os.stat_result, service: Service) -> Reading:
@@ -215,7 +227,8 @@ def write(path: Path, record: Record) -> None:
     """Write the pid file, whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     record = replace(record, place=os.path.abspath(path))  # noqa: PTH100 - links kept
-    fs.write_atomically(path, dump(record), mode=0o644, durable=False)  # after a power cut it is stale anyway
+    # Not flushed, since after a power cut it is stale anyway. It stays ours: its owner says whom to believe.
+    fs.write_atomically(path, dump(record), mode=0o644, durable=False, given=False)
 
 
 def clear(service: Service, aside: Path) -> bool:

@@ -63,17 +63,14 @@ def adopted(settings: Settings, record: Record, on_wait: OnWait = None) -> healt
 
 
 def _stop_watch(settings: Settings) -> Callable[[], bool]:
-    """Tell whether somebody wrote "wanted: down"; the file is read only when it changed."""
-    path, seen = memory.place(settings, ".json"), [0]
+    """Tell whether a `stop` was typed; what is remembered is read only when it changed."""
+    seen: list[tuple[int, ...]] = []
 
     def asked() -> bool:
-        try:
-            changed = path.stat().st_mtime_ns
-        except OSError:
+        now = memory.touched(settings)
+        if [now] == seen:
             return False
-        if changed == seen[0]:
-            return False
-        seen[0] = changed
+        seen[:] = [now]
         return memory.recall(settings).wanted == "down"
 
     return asked

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clinic import lock
 from clinic.service import find, launch, manager, memory, pidfile, stopping, wrapping
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
 
     Raises FailedError ("stopped-meanwhile" when it is not wanted any more), RefusedError, BusyError.
     """
-    with lock.held(memory.place(settings, ".lock"), "keep-alive", code="service-busy"):
+    with memory.locked(settings, ".lock", "keep-alive", code="service-busy"):
         manager.refuse_unwanted(settings)
         there = running(settings)
         if there:
@@ -51,15 +50,14 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
         manager.refuse_taken(settings)
         begun = launch.start(settings, given, on_wait)
         if why:
-            with contextlib.suppress(OSError):  # a full disk must not end what runs
-                memory.keep(settings, restarts=memory.recall(settings).restarts + 1, last_reason=why)
+            memory.keep(settings, restarts=memory.recall(settings).restarts + 1, last_reason=why)
     return Revived(begun.record, begun.child, begun.answer, notes + begun.child.notes)
 
 
 def end(settings: Settings, record: Record, *, answering: bool) -> stopping.Ended:
     """End a server that must be replaced. Raises BusyError, RefusedError, PermissionError."""
     grace = settings.service.stop_timeout
-    with lock.held(memory.place(settings, ".lock"), "keep-alive", code="service-busy"):
+    with memory.locked(settings, ".lock", "keep-alive", code="service-busy"):
         ask = wrapping.asking(settings, record.launch)
         return stopping.end(record.leader, grace if answering else min(grace, _PATIENCE), ask)
 

@@ -65,11 +65,13 @@ def _leads(rows: Sequence[Row], root: Identity, *, led: bool) -> bool:
 def orphans(leader: Identity, launch: str) -> list[Identity]:
     """Find what a server that died left behind: in the session that it led, and started with its launch id.
 
-    The launch id is a random token that only this server and its children were given.
+    The launch id is a random token that only this server and its children were given. Of a leader that is not known
+    (pid 0) the session is not known either.
     """
     if not launch:
         return []
-    pids = [row.identity.pid for row in everyone() if row.session == leader.pid] if _HAS_SIGNALS else numbers()
+    by_session = _HAS_SIGNALS and leader.pid
+    pids = [row.identity.pid for row in everyone() if row.session == leader.pid] if by_session else numbers()
     left = [pid for pid in pids if variable(pid, LAUNCH) == launch]
     safe = identity.protected() if left else set[int]()
     return [found for pid in left if pid not in safe and (found := identity.identify(pid))]

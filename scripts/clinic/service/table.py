@@ -120,6 +120,18 @@ def command(pid: int) -> tuple[str, ...]:
         return ()
 
 
+def process_owner(pid: int) -> int:
+    """Return the number of the user that a process runs as. Raises OSError where there is no such process."""
+    if sys.platform == "linux":
+        return (PROC / str(pid)).stat().st_uid
+    import psutil
+
+    try:
+        return psutil.Process(pid).uids().effective  # type: ignore[no-any-return, attr-defined, unused-ignore]
+    except psutil.Error as error:
+        raise ProcessLookupError(pid) from error
+
+
 def variable(pid: int, name: str) -> str | None:
     """Return a variable that a process was started with; None where it has none or may not be seen."""
     if sys.platform == "linux":
