@@ -134,10 +134,7 @@ def test_an_address_of_somebody_else_is_refused() -> None:
 
 
 def test_a_holder_that_may_not_be_seen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unseen(_port: int) -> set[int | None]:
-        return {None}
-
-    monkeypatch.setattr(ports, "_listeners", unseen)
+    monkeypatch.setattr(ports, "_uses", lambda _port: {("LISTEN", None)})
     holder = ports.holder(80)
     assert holder is not None
     assert "may not be seen" in str(holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["restart", "start", "status", "stop", "withdraw"]
 
+_LINGERING = 125.0  # seconds; Linux keeps a connection for 60 s in TIME_WAIT, and for 60 s in FIN_WAIT2 before that
+_LOOK_AGAIN = 0.25  # seconds
 _STOP_PATIENCE = 10.0  # seconds beyond stop_timeout that `stop` waits for a start to give way
 
 
@@ -105,7 +108,7 @@ def restart(  # noqa: PLR0913 - as for start
         refuse_in_the_way(settings)
         running = find.server(settings).record
         if running and running.port != settings.service.port:  # else the server that runs holds it
-            refuse_taken(settings)
+            await_port(settings)
         _, notes = _stop(settings)
         begun = _start(settings, given, on_wait)
     return replace(begun, notes=notes + begun.notes)
@@ -147,7 +150,7 @@ def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | No
 def _start(settings: Settings, given: With, on_wait: OnWait) -> Status:
     """Clear the way, start, and say what came of it. The lock is held."""
     notes = clear_way(settings)
-    refuse_taken(settings)
+    notes += await_port(settings, on_wait)
     begun = launch.start(settings, given, on_wait, restarts=0)
     from clinic.service.status import Status, surroundings
 
@@ -197,16 +200,39 @@ def clear_way(settings: Settings) -> tuple[str, ...]:
     return notes
 
 
-def refuse_taken(settings: Settings) -> None:
-    service = settings.service
-    if ports.is_free(service.host, service.port):
-        return
-    holder = ports.holder(service.port) or ports.Holder(None, "")
-    raise RefusedError(
-        "port-taken",
-        f"Port {service.port} is taken by {holder}. Nothing was started, and it was not touched.",
-        "end it, or set clinic.service.port in invoke.yaml to another port",
+def await_port(settings: Settings, on_wait: OnWait = None) -> tuple[str, ...]:
+    """Wait until the port can be bound, if only connections of a server that has ended keep it; returns notes.
+
+    Raises RefusedError where somebody listens on it, FailedError where a `stop` came in between.
+    """
+    service, begun, waited = settings.service, time.monotonic(), 0.0
+    while not ports.is_free(service.host, service.port):
+        if holder := ports.held_by(service.port):
+            raise RefusedError(
+                "port-taken",
+                f"Port {service.port} is taken by {holder}. Nothing was started, and it was not touched.",
+                "end it, or set clinic.service.port in invoke.yaml to another port",
+            )
+        if not waited:
+            memory.keep(settings, wanted="up")  # from now on a `stop` shows
+        refuse_unwanted(settings)
+        if waited > _LINGERING:
+            raise RefusedError(
+                "port-closing",
+                f"Port {service.port} can't be bound: nobody listens on it, but connections that use it are still"
+                f" open or closing after {waited:.0f} s. Nothing was started.",
+                "invoke start, in a minute; or let the service set SO_REUSEADDR",
+            )
+        if on_wait:
+            on_wait(waited)
+        time.sleep(_LOOK_AGAIN)  # the kernel tells nobody that a connection is gone
+        waited = time.monotonic() - begun
+    if waited < 1:
+        return ()
+    told = (
+        f"Port {service.port} could be bound only after {waited:.0f} s, because connections of the server before were"
     )
+    return (f"{told} still closing (TIME_WAIT). A service that sets SO_REUSEADDR need not wait.",)
 
 
 def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[str, ...]]:

@@ -76,7 +76,21 @@ def holder(port: int, ours: Container[int] = ()) -> Holder | None:
 
     `ours` are pids of our own server.
     """
-    pids = _listeners(port)
+    return _holder({pid for state, pid in _uses(port) if state == "LISTEN"}, ours)
+
+
+def held_by(port: int) -> Holder | None:
+    """Find who keeps a port from being bound: None where it is only connections that nobody listens for any more.
+
+    They stay for a minute or two after a server has ended (TIME_WAIT of RFC 9293), and keep a program from binding the
+    port that does not set SO_REUSEADDR.
+    """
+    uses = _uses(port)
+    found = _holder({pid for state, pid in uses if state == "LISTEN"}, ())
+    return found if found or uses else Holder(None, "")
+
+
+def _holder(pids: set[int | None], ours: Container[int]) -> Holder | None:
     if not pids:
         return None
     known = sorted(pid for pid in pids if pid is not None)
@@ -91,30 +105,30 @@ def described(pid: int | None, ours: Container[int] = ()) -> Holder:
     return Holder(pid, " ".join(command(pid)), ours=pid in ours)
 
 
-def _listeners(port: int) -> set[int | None]:
+def _uses(port: int) -> set[tuple[str, int | None]]:
+    """Return state and process of all that has this TCP port as its own end."""
     import psutil
 
     try:
         found = psutil.net_connections(kind="tcp")
     except (psutil.Error, OSError):
-        return _listeners_seen(port)
-    return {each.pid for each in found if _listens(each, port)}
+        return _uses_seen(port)
+    return {(each.status, each.pid) for each in found if _port_of(each) == port}
 
 
-def _listeners_seen(port: int) -> set[int | None]:
+def _uses_seen(port: int) -> set[tuple[str, int | None]]:
     """Ask process by process where the whole table takes more rights than we have (macOS)."""
     import psutil
 
-    found: set[int | None] = set()
+    found: set[tuple[str, int | None]] = set()
     for process in psutil.process_iter():
         try:
-            if any(_listens(each, port) for each in process.net_connections(kind="tcp")):
-                found.add(process.pid)
+            connections = process.net_connections(kind="tcp")
         except (psutil.Error, OSError):
             continue
+        found |= {(each.status, process.pid) for each in connections if _port_of(each) == port}
     return found
 
 
-def _listens(connection: object, port: int) -> bool:
-    address = getattr(connection, "laddr", None) or ("", 0)
-    return getattr(connection, "status", "") == "LISTEN" and bool(address[1] == port)
+def _port_of(connection: object) -> int:
+    return int((getattr(connection, "laddr", None) or ("", 0))[1])

@@ -47,7 +47,7 @@ def revive(settings: Settings, given: With, why: str, on_wait: OnWait = None) ->
             return there
         launch.refuse_impossible(settings, given)
         notes = manager.clear_way(settings)
-        manager.refuse_taken(settings)
+        notes += manager.await_port(settings, on_wait)
         begun = launch.start(settings, given, on_wait)
         if why:
             memory.keep(settings, restarts=memory.recall(settings).restarts + 1, last_reason=why)
