@@ -130,7 +130,10 @@ def test_what_belongs_to_somebody_else_is_not_run(
 @root
 @pytest.mark.parametrize(
     "command",
-    [flow.fix_cfg, flow.relink, flow.rescript, flow.reinstall, flow.snapshot, flow.validate, flow.unblock],
+    [
+        *(flow.fix_cfg, flow.relink, flow.rescript, flow.reinstall, flow.snapshot, flow.validate, flow.unblock),
+        *(flow.start_server, flow.restart_server, flow.production_mode),
+    ],
     ids=lambda command: command.__name__,
 )
 def test_no_command_that_looks_runs_it(
@@ -155,6 +158,13 @@ def test_the_monitor_blames_no_environment_that_it_may_not_run(
     settings = around(Project(tmp_path / "invoke.yaml"), patient).settings
     assert alive._sick(patient_of(settings)) == ()
     assert not _was_run(patient)
+    for look in (alive._Care(settings, None).before_start(), alive._Care(settings, None).diagnose()):
+        assert look.trouble
+        assert look.trouble.code == "not-trusted"
+        assert TRUST in look.trouble.hint
+    assert not _was_run(patient), "nor is a server started from it"
+    monkeypatch.setenv("SUDO_UID", str(_SOMEBODY))
+    assert alive._Care(settings, None).before_start().trouble is None
 
 
 @root

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clinic import plan
 from clinic.anatomy import layout
-from clinic.errors import ClinicError
+from clinic.errors import ClinicError, RefusedError
 from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, judge, patient
 from clinic.flow.serve import recovered_first, refuse_another_environment
@@ -141,6 +141,10 @@ class _Care:
         who = patient(self._settings, self._venv)
         healed = recovered_first(who)
         given = With(layout.python_in(who.venv), who.venv, self._mode())
+        try:
+            who.glance()
+        except RefusedError as error:  # another user's: nothing of it is run, until somebody says that it may be
+            return Look(given, healed, Trouble.of(error))
         wrong = find(who)
         if not wrong:
             return Look(given, healed)

@@ -90,13 +90,22 @@ class Patient:
             say=say,
             later=later,
         )
-        if facts.distrust and not whosever:
-            raise RefusedError(
-                "not-trusted",
-                f"{facts.distrust[0]}: nothing of {self.venv} was run, and nothing was touched.",
-                f"if you trust it: {TRUST}={proc.quoted(self.venv)}, or clinic.environment.trust in ~/.invoke.yaml",
-            )
-        return facts
+        return facts if whosever else self._trusted(facts)
+
+    def glance(self) -> Facts:
+        """Observe it without running anything. Raises RefusedError where it may be somebody else's work."""
+        from clinic.observe import glance
+
+        return self._trusted(glance(self.venv, self.owners))
+
+    def _trusted(self, facts: Facts) -> Facts:
+        if not facts.distrust:
+            return facts
+        raise RefusedError(
+            "not-trusted",
+            f"{facts.distrust[0]}: nothing of {self.venv} was run, and nothing was touched.",
+            f"if you trust it: {TRUST}={proc.quoted(self.venv)}, or clinic.environment.trust in ~/.invoke.yaml",
+        )
 
     @property
     def owners(self) -> Owners | None:

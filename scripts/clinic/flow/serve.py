@@ -68,11 +68,13 @@ def refuse_another_environment(who: Patient, now: Status, asked: Venv) -> None:
 
 
 def _refuse_a_start_that_cannot_work(who: Patient) -> None:
-    """On POSIX an environment without its cfg would start as its base: better no server than one from elsewhere."""
-    from clinic.checks import examine
-    from clinic.observe import glance
+    """On POSIX an environment without its cfg would start as its base: better no server than one from elsewhere.
 
-    fatal = [finding for finding in examine(glance(who.venv)) if finding.severity == "fatal"]
+    Nor is another user's code run.
+    """
+    from clinic.checks import examine
+
+    fatal = [finding for finding in examine(who.glance()) if finding.severity == "fatal"]
     if fatal:
         from clinic import plan
 
