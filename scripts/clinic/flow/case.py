@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from clinic import plan
 from clinic.checks.concerned import makes_cfg_untrue
@@ -34,16 +32,20 @@ class Wish:
 Cure = Callable[["Case"], Result]
 
 
-def _by(command: str, *, offline: bool = False) -> Cure:
-    """A remedy that is a command of its own: the same function, under the lock that `heal` holds already."""
+# Remedies are commands of their own: the same functions, under the lock that `heal` holds already.
 
-    def cure(case: Case) -> Result:
-        more: dict[str, Any] = {"wheelhouse": case.wish.wheelhouse, "progress": case.shown} if offline else {}
-        apply = getattr(importlib.import_module("clinic.flow"), command)
-        result: Result = apply(case.who.settings, case.venv, **more)
-        return result
 
-    return cure
+def _relink(case: Case) -> Result:
+    from clinic.flow import relink
+
+    return relink(case.who.settings, case.venv)
+
+
+def _rebuild(case: Case) -> Result:
+    from clinic.flow import rebuild
+
+    house, shown = case.wish.wheelhouse, case.shown
+    return rebuild(case.who.settings, case.venv, wheelhouse=house, progress=shown, serves=False)
 
 
 def _fix_cfg(case: Case) -> Result:
@@ -69,10 +71,10 @@ def _rescript(case: Case) -> Result:
 
 CURES: Mapping[str, Cure] = {
     "fix-cfg": _fix_cfg,
-    "relink": _by("relink"),
+    "relink": _relink,
     "rescript": _rescript,
     "reinstall": _reinstall,
-    "rebuild": _by("rebuild", offline=True),
+    "rebuild": _rebuild,
 }
 """How each remedy that `plan` can choose is applied."""
 

@@ -165,7 +165,7 @@ def onboard(
         from clinic.flow.rebuilding import rebuild
 
         steps.step("Building the environment from its lock")
-        result = rebuild(settings, venv, progress=steps)
+        result = rebuild(settings, venv, progress=steps, serves=False)
     else:
         result = Result("onboard", "unchanged", 0)
     notes += result.notes

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from clinic.anatomy import layout
 from clinic.anatomy.there import exists, same
 from clinic.errors import ClinicError
+from clinic.flow.interruption import server_told
 from clinic.settings import Settings
 
 
@@ -37,6 +38,10 @@ class Handover:
         if found.kind != "ours" or found.record is None:
             return False
         return bool(found.record.stopgap) or _same(found.record.venv, self.venv)
+
+    def told(self) -> AbstractContextManager[None]:
+        """Have an interruption say what became of the server, if there is one."""
+        return server_told(self.settings) if self.running else nullcontext()
 
     def before(self) -> None:
         """What the swap needs."""
@@ -86,11 +91,12 @@ class Handover:
 def released(settings: Settings, venv: Path) -> Iterator[None]:
     """While single files are replaced: the server is stopped meanwhile where nobody may replace what runs (Windows)."""
     server = Handover(settings, venv)
-    server.before()
-    try:
-        yield
-    finally:
-        server.back()
+    with server.told():
+        server.before()
+        try:
+            yield
+        finally:
+            server.back()
 
 
 def _same(recorded: str, venv: Path) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from clinic import fs
 from clinic.records import Entry, Records
 from clinic.settings import Settings
 
@@ -17,6 +19,29 @@ def server_told(settings: Settings) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         raise _saying(interrupt, _of_server(settings, before)) from interrupt
+
+
+@contextlib.contextmanager
+def mode_told(settings: Settings) -> Iterator[None]:
+    """Have an interruption say whether the server runs, and in which mode the next one will."""
+    from clinic.service import memory
+
+    try:
+        with server_told(settings):
+            yield
+    except KeyboardInterrupt as interrupt:
+        mode = memory.recall(settings).mode
+        raise _saying(interrupt, f"The next start is in {mode} mode.") from interrupt
+
+
+@contextlib.contextmanager
+def file_told(path: Path) -> Iterator[None]:
+    """Have an interruption say whether a file is there."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        there = "is there" if fs.exists(path) else "is not there"
+        raise _saying(interrupt, f"{path} {there}.") from interrupt
 
 
 @contextlib.contextmanager

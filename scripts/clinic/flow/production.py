@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clinic import fs, plan
 from clinic.anatomy import layout
 from clinic.errors import RefusedError
+from clinic.flow.interruption import file_told, mode_told
 from clinic.flow.patient import Patient, judge, patient
 from clinic.model import OutcomeWord, Result
 from clinic.settings import Settings
@@ -79,9 +80,10 @@ def _switched(who: Patient, mode: str, *, dry_run: bool) -> Result:
     if dry_run:
         plan = [f"remember {mode} mode"] * (known != mode) + ["restart the server in it"] * again
         return Result(_NAME, "planned", 0, {**now.as_json(), "plan": plan})
-    after = remedy.change(settings, mode, _restarting(who, now) if again else None)
+    with mode_told(settings):
+        after, note = remedy.change(settings, mode, _restarting(who, now) if again else None)
     word: OutcomeWord = "healthy" if again or known != mode else "unchanged"
-    return _told(settings, after or manager.status(settings), word)
+    return _told(settings, after or manager.status(settings), word, notes=(note,) if note else ())
 
 
 def _restarting(who: Patient, now: Status) -> Callable[[], Status]:
@@ -124,7 +126,8 @@ def _installed(who: Patient, *, dry_run: bool) -> Result:
         return Result(_NAME, "planned", 0, {"plan": plan, **_named(unit)})
     remedy.refuse_unreachable(unit)  # before anything is touched
     switched = _switched(who, "production", dry_run=False)
-    new = remedy.install(unit)
+    with mode_told(settings), file_told(unit.path):
+        new = remedy.install(unit)
     word: OutcomeWord = "healthy" if new or switched.outcome == "healthy" else "unchanged"
     notes = (*switched.notes, *((unit.note,) if unit.note else ()))
     return _told(settings, manager.status(settings), word, notes=notes, **_named(unit))
@@ -140,8 +143,9 @@ def _uninstalled(settings: Settings, *, dry_run: bool) -> Result:
         first = [f"ask process {monitor.pid}, which watches the server, to stop it and to end"] if monitor else []
         plan = [*first, f"unregister {unit.name}", f"remove {unit.path}"]
         return Result(_NAME, "planned", 0, {"plan": plan, **_named(unit)})
-    if monitor and fs.exists(unit.path):
-        remedy.refuse_unreachable(unit)  # before anything is touched
-        guard.end(settings, monitor)  # the Task Scheduler would kill it, and leave the server
-    gone = remedy.uninstall(unit)
+    with mode_told(settings), file_told(unit.path):
+        if monitor and fs.exists(unit.path):
+            remedy.refuse_unreachable(unit)  # before anything is touched
+            guard.end(settings, monitor)  # the Task Scheduler would kill it, and leave the server
+        gone = remedy.uninstall(unit)
     return _told(settings, manager.status(settings), "healthy" if gone else "unchanged", **_named(unit))

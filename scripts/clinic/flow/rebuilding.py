@@ -15,7 +15,7 @@ from clinic.anatomy import layout
 from clinic.anatomy.there import is_folder
 from clinic.errors import ClinicError, FailedError, RefusedError
 from clinic.facts import Facts
-from clinic.flow import drafting, holding
+from clinic.flow import drafting, holding, server_again
 from clinic.flow.drafting import Case, Choice, Packages, Wish
 from clinic.flow.handover import Handover
 from clinic.flow.patient import Patient, as_data, judge, patient, refuse_whole_python
@@ -42,14 +42,16 @@ def rebuild(  # noqa: PLR0913 - the flags of the command
     offline: bool = False,
     dry_run: bool = False,
     progress: Shown | None = None,
+    serves: bool = True,
 ) -> Result:
     """A new environment from the lock in the place of the old one, which is kept for `invoke undo`.
 
+    With `serves`, a server that is wanted and was down while the environment was damaged is started.
     Raises RefusedError before anything is touched, FailedError after everything was put back.
     """
     ready = _imported_early("virtualenv.run")
     wish = Wish(python, _absolute(requirements), _absolute(wheelhouse), not no_hashes, as_installed, yes, offline)
-    return _Run(settings, venv, wish, progress or Steps(), ready).perform(dry_run=dry_run)
+    return _Run(settings, venv, wish, progress or Steps(), ready, serves=serves).perform(dry_run=dry_run)
 
 
 def _imported_early(module: str) -> Callable[[], None]:
@@ -82,6 +84,7 @@ class _Run:
     shown: Shown
     ready: Callable[[], None]
     """Waits for what is imported meanwhile."""
+    serves: bool
 
     def perform(self, *, dry_run: bool) -> Result:
         path = drafting.requirements(self.settings, self.wish)
@@ -135,12 +138,23 @@ class _Run:
             *chosen.notes,
             *built.notes,
         )
+        done, error = server_again.after_damage(who, was, after, self.shown) if self.serves else (None, None)
+        if done:
+            data["server"] = done
+        if error:
+            return Result(remedy.NAME, "failed", 1, data, (error,), notes=notes)
         return Result(remedy.NAME, "sick" if after.sick else "cured", int(after.sick), data, notes=notes)
 
     def _swapped(self, case: Case, draft: Draft, built: Built, was: Diagnosis) -> tuple[Receipt, Diagnosis]:
         """The swap, a last look, and the server's restart; put back if any of these fails."""
+        server = Handover(self.settings, case.who.venv)
+        with server.told():
+            return self._handed_over(case, draft, built, was, server)
+
+    def _handed_over(
+        self, case: Case, draft: Draft, built: Built, was: Diagnosis, server: Handover
+    ) -> tuple[Receipt, Diagnosis]:
         who, base = case.who, str(draft.base.executable)
-        server = Handover(self.settings, who.venv)
         self.shown.step("Putting it into its place")
         server.before()
         change = who.records.transaction(remedy.NAME, who.venv, base=base, **damage(case.facts, was))

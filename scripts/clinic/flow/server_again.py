@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from clinic.anatomy import layout
-from clinic.errors import ClinicError
+from clinic.errors import ClinicError, FailedError
 from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient
+from clinic.model import Diagnosis
 from clinic.remedies import stopgap
-from clinic.report.progress import Steps
+from clinic.remedies.rebuild import Shown
 
 if TYPE_CHECKING:
     from clinic.service.status import Status
+
+
+_DOWN = frozenset({"failed", "stale", "stopped", "waiting"})
 
 
 @dataclass
@@ -39,12 +43,36 @@ def wish(server: Status, *, mended: bool, fit: bool) -> Wanted:
         return Wanted("restart", "restart the server") if mended else Wanted()
     if server.state == "hung":
         return Wanted("restart", "restart the server, which does not answer")
-    if server.wanted == "up" and server.state in {"failed", "stale", "stopped", "waiting"}:
+    if server.wanted == "up" and server.state in _DOWN:
         return Wanted("start", "start the server, which is wanted and down")
     return Wanted(failed=server.state == "foreign" and server.wanted == "up")
 
 
-def again(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: list[ClinicError]) -> Status:
+def after_damage(
+    who: Patient, before: Diagnosis, after: Diagnosis, shown: Shown
+) -> tuple[dict[str, object] | None, ClinicError | None]:
+    """Start a server that is wanted and was down while its environment was damaged; a monitor does that itself.
+
+    Returns what was done, None if there was nothing to do, and why it does not run.
+    """
+    if not who.own or not before.sick or after.sick:
+        return None, None
+    from clinic.service import manager
+
+    server = manager.status(who.settings)
+    if server.monitor or server.wanted != "up" or server.state not in _DOWN:
+        return None, None
+    errors: list[ClinicError] = []
+    wanted = wish(server, mended=True, fit=True)
+    now = again(who, server, wanted, shown, errors)
+    done: dict[str, object] = {"state": now.state, "pid": now.pid, "done": wanted.said}
+    if not errors:
+        return done, None
+    message = f"The environment is mended, and the server does not start from it: {errors[0].message}"
+    return done, FailedError(errors[0].code, message, errors[0].hint)
+
+
+def again(who: Patient, before: Status, wanted: Wanted, shown: Shown, errors: list[ClinicError]) -> Status:
     """Do it, and return how the server is then; a stopgap ends once the environment serves, not before."""
     now = before
     if wanted.verb:
@@ -54,7 +82,7 @@ def again(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: li
     return now
 
 
-def _done(who: Patient, before: Status, wanted: Wanted, shown: Steps, errors: list[ClinicError]) -> Status:
+def _done(who: Patient, before: Status, wanted: Wanted, shown: Shown, errors: list[ClinicError]) -> Status:
     from clinic.service import manager, memory
 
     python, settings = layout.python_in(who.venv), who.settings

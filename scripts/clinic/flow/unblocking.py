@@ -14,6 +14,7 @@ from clinic.anatomy import layout
 from clinic.checks import examine
 from clinic.errors import FailedError, RefusedError
 from clinic.facts import Facts
+from clinic.flow.interruption import server_told
 from clinic.flow.patient import Patient, patient
 from clinic.model import Action, Result
 from clinic.remedies import borrow, ground, lifeboat, stopgap
@@ -76,7 +77,8 @@ def unblock(  # noqa: PLR0913 - the flags of the command
         return Result("unblock", "planned", 0, {**now.as_json(), "plan": _plan(who, facts, [name for name, _ in ways])})
     if not unless_down:
         memory.keep(settings, wanted="up")  # by now: a stop given while a lifeboat is made comes after it
-    return _first_that_works(who, now, ways, shown)
+    with server_told(settings):
+        return _first_that_works(who, now, ways, shown)
 
 
 def _checked(system: SystemWish) -> SystemWish:

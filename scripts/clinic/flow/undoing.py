@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from clinic.errors import ClinicError, FailedError, RefusedError
+from clinic.flow import server_again
 from clinic.flow.patient import Patient, as_data, judge, patient
 from clinic.flow.repair import locked, told
-from clinic.model import Diagnosis, RemedyOutcome, Result
+from clinic.model import Diagnosis, Receipt, RemedyOutcome, Result
 from clinic.records import Entry, Records
 from clinic.records.expiry import size_of
 from clinic.remedies import fix_cfg
+from clinic.report.progress import Steps
 from clinic.settings import Settings
 
 _LIGHT = frozenset({fix_cfg.NAME})
@@ -135,8 +137,6 @@ def _held(who: Patient, entry: Entry) -> tuple[str, ...]:
 
 def _undone(who: Patient, entry: Entry, before: Diagnosis, *, yes: bool, notes: tuple[str, ...]) -> Result:
     """Put back; where the whole environment is swapped, the server that runs from it is restarted."""
-    from clinic.flow.handover import Handover
-
     seen: list[Diagnosis] = []
 
     def look() -> None:
@@ -149,21 +149,35 @@ def _undone(who: Patient, entry: Entry, before: Diagnosis, *, yes: bool, notes: 
                 f"invoke undo {entry.id} --yes",
             )
 
-    server = Handover(who.settings, entry.venv) if entry.is_of_whole else None
-    if server:
-        server.before()
-    try:
+    error: ClinicError | None = None
+    if entry.is_of_whole:
+        receipt, error = _swapped_back(who, entry, before, look)
+    else:
         receipt = who.records.undo(entry, look, before=before.verdict)
-    except BaseException:
-        if server:
-            server.back()
-        raise
     data = {"undone": entry.id, "before": as_data(before), "after": as_data(seen[0]), "receipts": [receipt]}
     notes += (f"invoke undo {receipt.id} takes that back",)
-    error = _served_again(server.after, f"invoke rebuild{who.flags}") if server else None
+    if not error:
+        done, error = server_again.after_damage(who, before, seen[0], Steps())
+        data |= {"server": done} if done else {}
     return Result(
         "undo", "failed" if error else "cured", int(bool(error)), data, (error,) if error else (), notes=notes
     )
+
+
+def _swapped_back(
+    who: Patient, entry: Entry, before: Diagnosis, look: Callable[[], None]
+) -> tuple[Receipt, ClinicError | None]:
+    from clinic.flow.handover import Handover
+
+    server = Handover(who.settings, entry.venv)
+    with server.told():
+        server.before()
+        try:
+            receipt = who.records.undo(entry, look, before=before.verdict)
+        except BaseException:
+            server.back()
+            raise
+        return receipt, _served_again(server.after, f"invoke rebuild{who.flags}")
 
 
 def _served_again(after: Callable[[], None], hint: str) -> ClinicError | None:

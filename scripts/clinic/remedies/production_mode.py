@@ -25,17 +25,18 @@ class Runner(Protocol):
         """Run it."""
 
 
-def change(settings: Settings, mode: str, restart: Callable[[], Status] | None) -> Status | None:
+def change(settings: Settings, mode: str, restart: Callable[[], Status] | None) -> tuple[Status | None, str]:
     """Remember the mode, and let the server run in it; where that fails, the old mode is back.
 
-    `restart` is given where a server runs in another mode. Raises what it raises.
+    `restart` is given where a server runs in another mode. Returns what it returns, and what is to be said of how the
+    mode is remembered. Raises what `restart` raises.
     """
     before = memory.recall(settings).mode
-    memory.keep(settings, mode=mode)
+    note = memory.keep(settings, mode=mode)
     if restart is None:
-        return None
+        return None, note
     try:
-        return restart()
+        return restart(), note
     except (ClinicError, KeyboardInterrupt):
         memory.keep(settings, mode=before)
         with contextlib.suppress(ClinicError):  # the first error is the one to tell
