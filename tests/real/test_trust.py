@@ -167,6 +167,15 @@ def test_the_monitor_blames_no_environment_that_it_may_not_run(
     assert alive._Care(settings, None).before_start().trouble is None
 
 
+def test_a_server_starts_from_what_others_may_change(patient: Patient, tmp_path: Path) -> None:
+    settings = around(Project(tmp_path / "invoke.yaml"), patient).settings
+    patient.venv.chmod(0o1777)
+    with pytest.raises(RefusedError, match="can be changed by everybody"):
+        patient_of(settings).look()
+    assert patient_of(settings).glance().tree
+    assert alive._Care(settings, None).before_start().trouble is None
+
+
 @root
 def test_ways_to_trust(patient: Patient, tmp_path: Path) -> None:
     project = around(Project(tmp_path / "invoke.yaml"), patient)

@@ -297,3 +297,10 @@ def test_nothing_is_said_of_lists_that_are_empty() -> None:
     more = Result("rebuild", "planned", 0, {"plan": ["x"], "drift": {"extra": ["y"], "missing": []}})
     assert "extra" in shown(more)
     assert "missing" not in shown(more)
+
+
+def test_a_stop_beside_a_stranger_says_what_it_did() -> None:
+    held = "port 8000 is held by process 12 (nc)"
+    text = shown(samples.asked("stop", "unchanged", 0, state="foreign", pid=None, last_reason=held))
+    assert f"not running; {held}" in text
+    assert "already" not in text

@@ -244,6 +244,19 @@ def test_another_users_word_ends_no_process_but_his_own(project: Any, bystander:
 
 
 @root_only
+def test_another_users_bare_pid_is_not_believed_either(project: Any) -> None:
+    p = project()
+    pid = p.start().pid
+    pid_file = p.service.pid_file
+    memory.place(p.settings, ".json").unlink()
+    pid_file.write_text(f"{pid}\n", "ascii")
+    assert find.server(p.settings).kind == "ours"
+    os.chown(pid_file, STRANGER, STRANGER)
+    assert find.server(p.settings).kind == "foreign"
+    os.chown(pid_file, 0, 0)
+
+
+@root_only
 def test_another_users_server_may_not_have_a_leader_who_is_somebody_else(project: Any, bystander: Identity) -> None:
     p = project()
     with subprocess.Popen([shutil.which("sleep") or "sleep", "300"], user=STRANGER, group=STRANGER) as his:

@@ -49,10 +49,14 @@ def stranger(path: Path, venv: Path) -> str:
 
 @dataclass(frozen=True)
 class Owners:
-    """Whose files may be run: those of `users` that nobody else may change, and all below `trusted`."""
+    """Whose files may be run: those of `users` that nobody else may change, and all below `trusted`.
+
+    Without `modes`, who may change them is no question.
+    """
 
     users: frozenset[int]
     trusted: tuple[Path, ...] = ()
+    modes: bool = True
 
     def objections(self, paths: Iterable[Path]) -> tuple[str, ...]:
         """Why these may not be run, each path once; nothing of those that are not there."""
@@ -68,7 +72,7 @@ class Owners:
             return ""
         if found.st_uid not in self.users:
             return f"{path} belongs to {user_name(found.st_uid)}"
-        if stat.S_ISLNK(found.st_mode):
+        if stat.S_ISLNK(found.st_mode) or not self.modes:
             return ""
         mode = stat.S_IMODE(found.st_mode)
         by_others, by_group = mode & stat.S_IWOTH, mode & stat.S_IWGRP and not _is_private(found.st_gid, found.st_uid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +93,13 @@ class Patient:
         return facts if whosever else self._trusted(facts)
 
     def glance(self) -> Facts:
-        """Observe it without running anything. Raises RefusedError where it may be somebody else's work."""
+        """Observe it without running anything. Raises RefusedError if it belongs to another user.
+
+        Permission bits are left to the repairs: a service that ran from a folder like /tmp has to start again.
+        """
         from clinic.observe import glance
 
-        return self._trusted(glance(self.venv, self.owners))
+        return self._trusted(glance(self.venv, replace(self.owners, modes=False) if self.owners else None))
 
     def _trusted(self, facts: Facts) -> Facts:
         if not facts.distrust:

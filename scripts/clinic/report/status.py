@@ -49,6 +49,8 @@ def view(page: Page, told: Tree) -> None:
 def _brief(page: Page, told: Tree) -> None:
     data, word = told["data"], told["data"]["state"]
     already = "already " if told["outcome"] == "unchanged" else ""
+    if word == "foreign":  # what was seen on the port is not what the command did
+        already, word = "", f"not running; {data['last_reason']}"
     if told["outcome"] == "planned":
         verb = told["command"] if told["command"] in {"start", "stop", "restart"} else "look after"
         does = (

@@ -128,9 +128,11 @@ def read(service: Service) -> Reading:
     content = parse(data)
     if content is None:
         return Reading("torn", f"{path.name} does not hold a process id")
-    if isinstance(content, int):
-        return _judge_bare(content, info, service)
-    return _judge(content, info, path)
+    reading = _judge_bare(content, info, service) if isinstance(content, int) else _judge(content, path)
+    if reading.kind == "ours" and reading.record and not is_believed(reading.record, info.st_uid):
+        why = f"{path.name} belongs to another user than process {reading.pid}"
+        return Reading("foreign", why, pid=reading.pid, replaceable=False)
+    return replace(reading, owner=info.st_uid)
 
 
 def is_copied(record: Record, path: Path) -> bool:
@@ -153,21 +155,18 @@ def same_place(one: Path, other: Path) -> bool:
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
 
 
-def _judge(record: Record, info: os.stat_result, path: Path) -> Reading:
+def _judge(record: Record, path: Path) -> Reading:
     pid, name = record.server.pid, path.name
     if is_copied(record, path):
         return Reading("foreign", f"{name} is a copy of {record.place}, which names the server of another project")
     if identity.alive(record.server):
-        if not is_believed(record, info.st_uid):
-            why = f"{name} belongs to another user than process {pid}"
-            return Reading("foreign", why, pid=pid, replaceable=False)
-        return Reading("ours", f"{name} names process {pid}", record, pid, owner=info.st_uid)
+        return Reading("ours", f"{name} names process {pid}", record, pid)
     now = look(pid)
     zombie = now is not None and identity.same(now.identity, record.server)
     if identity.occupied(pid) and not zombie:
         why = f"process {pid} of {name} has ended; another process has that number now"
-        return Reading("foreign", why, record, pid, owner=info.st_uid)
-    return Reading("stale", f"process {pid} of {name} has ended", record, pid, owner=info.st_uid)
+        return Reading("foreign", why, record, pid)
+    return Reading("stale", f"process {pid} of {name} has ended", record, pid)
 
 
 def is_believed(record: Record, owner: int) -> bool:
