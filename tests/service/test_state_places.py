@@ -20,9 +20,9 @@ import pytest
 
 from clinic import lock
 from clinic.errors import BusyError, RefusedError
-from clinic.service import find, guard, identity, manager, memory, pidfile, revive
+from clinic.service import find, guard, identity, manager, memory, pidfile, revive, stopping
 from clinic.service.pidfile import Record
-from clinic.service.table import Identity
+from clinic.service.table import Identity, everyone
 
 SCRIPTS = Path(lock.__file__).parents[1]
 Until = Callable[..., Any]
@@ -319,9 +319,15 @@ def killed(project: Any, until: Until, tmp_path: Path) -> Any:
     return p
 
 
+def leader_of(p: Any) -> int:
+    """The service itself, as it wrote itself down."""
+    lines = p.family_file.read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("leader "))
+
+
 def test_the_server_of_a_killed_start_is_found_and_stopped(killed: Any) -> None:
     pid = killed.status().pid
-    assert pid == killed.family()[0], "the one that was started, none of its children"
+    assert pid == leader_of(killed), "the one that was started, none of its children"
     assert killed.stop().changed
     assert [each for each in killed.family() if identity.identify(each)] == []
 
@@ -338,7 +344,7 @@ def test_the_server_of_a_killed_start_is_taken_over(killed: Any) -> None:
 def test_the_monitor_adopts_the_server_of_a_killed_start(killed: Any) -> None:
     revived = revive.running(killed.settings)
     assert revived
-    assert revived.record.server.pid == killed.family()[0]
+    assert revived.record.server.pid == leader_of(killed)
     assert revived.record.launch == memory.recall(killed.settings).launch
 
 
@@ -364,7 +370,8 @@ def at(settings: Any, root: Path) -> Any:
 
 @posix_only
 def test_what_a_dead_server_of_a_killed_start_left_is_no_server_and_is_ended(killed: Any, until: Until) -> None:
-    leader, *children = killed.family()
+    leader = leader_of(killed)
+    children = [each for each in killed.family() if each != leader]
     os.kill(leader, signal.SIGKILL)
     until(lambda: identity.identify(leader) is None)
     assert find.server(killed.settings).kind == "missing"
@@ -394,7 +401,7 @@ def test_another_users_word_about_a_launch_id_is_not_taken(killed: Any) -> None:
     assert find.server(killed.settings).kind == "missing"
     assert find.orphans(killed.settings, find.server(killed.settings)) == []
     killed.stop()
-    assert identity.identify(killed.family()[0])
+    assert identity.identify(leader_of(killed))
     os.chown(path, 0, 0)
     kill(killed.family())
 
@@ -403,6 +410,65 @@ def kill(pids: list[int]) -> None:
     """End processes of the test's own."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+# A server that hands over to its successor
+
+
+SUCCESSION = """
+import http.server, os, signal, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"status": "healthy"}'
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H)
+for _ in range(int(sys.argv[2])):
+    if os.fork() == 0: server.serve_forever()
+signal.signal(signal.SIGUSR2, lambda *_: os._exit(0))
+while True: signal.pause()
+"""
+
+
+def handed_over(p: Any, heirs: int, until: Until) -> list[int]:
+    """Let the server leave; what it started serves on."""
+    script = p.settings.root / "succession.py"
+    script.write_text(SUCCESSION, "ascii")
+    command = ("{python}", str(script), "{port}", str(heirs))
+    p.settings = replace(p.settings, service=replace(p.service, command=command))
+    leader = identity.identify(p.start().pid)
+    assert leader
+    left = [each.pid for each in stopping.family(everyone(), leader)]
+    os.kill(leader.pid, signal.SIGUSR2)
+    until(lambda: not identity.alive(leader))
+    assert len(left) == heirs
+    return left
+
+
+@posix_only
+def test_the_successor_of_a_server_is_our_server(project: Any, until: Until) -> None:
+    p = project()
+    (heir,) = handed_over(p, 1, until)
+    assert (p.status().state, p.status().pid) == ("running", heir)
+    revived = revive.running(p.settings)
+    assert revived
+    assert revived.record.server.pid == heir
+    assert revive.mend_pid_file(p.settings, revived.record)
+    assert p.service.pid_file.read_text("utf-8").startswith(f"{heir}\n")
+    assert (p.start().changed, p.start().pid) == (False, heir)
+    assert p.stop().changed
+    assert identity.identify(heir) is None
+
+
+@posix_only
+def test_workers_that_lost_their_master_are_no_successor(project: Any, until: Until) -> None:
+    p = project()
+    left = handed_over(p, 2, until)
+    assert p.status().state == "stale"
+    started = p.start()
+    assert started.changed
+    assert [each for each in left if identity.identify(each)] == []
 
 
 # Restarts by a person

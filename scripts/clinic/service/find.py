@@ -1,13 +1,13 @@
-"""Which process is our server: by its pid file, by what was remembered when that is gone, else by its launch id."""
+"""Which process is our server: by its pid file, by what was remembered, else by the launch id that it was given."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clinic.service import identity, memory, pidfile, stopping
+from clinic.service import identity, memory, pidfile, ports, stopping
 from clinic.service.pidfile import Reading, Record
-from clinic.service.table import command, everyone, variable
+from clinic.service.table import command, everyone, near, variable
 
 if TYPE_CHECKING:
     from clinic.service.table import Identity
@@ -26,6 +26,9 @@ def server(settings: Settings) -> Reading:
     if copy and identity.alive(copy.server) and pidfile.is_believed(copy, known.owner):
         why = f"{reading.why}, but the server is remembered"
         return Reading("ours", why, copy, copy.server.pid, owner=known.owner)
+    for record, owner in ((reading.record, reading.owner), (copy, known.owner)):
+        if record and (heir := _successor(record, owner)):
+            return Reading("ours", f"{reading.why}, but its successor serves", heir, heir.server.pid, owner=owner)
     return reading
 
 
@@ -33,14 +36,7 @@ def orphans(settings: Settings, reading: Reading) -> list[Identity]:
     """Find what a dead server of ours left running."""
     known = memory.recall(settings)
     records = [(reading.record, reading.owner), (_remembered(settings, known), known.owner)]
-    left = {
-        each: None
-        for record, owner in records
-        if record
-        for each in stopping.orphans(record.leader, record.launch)
-        if pidfile.may_name(owner, each.pid)
-    }
-    return list(left)
+    return list(dict.fromkeys(each for record, owner in records if record for each in _left(record, owner)))
 
 
 def as_run(service: Service, record: Record) -> Service:
@@ -53,6 +49,26 @@ def _remembered(settings: Settings, known: memory.Memory) -> Record | None:
     if not isinstance(copy, Record) or pidfile.is_copied(copy, settings.service.pid_file):
         return None
     return None if memory.is_copied(settings, known) else copy
+
+
+def _left(record: Record, owner: int) -> list[Identity]:
+    """Find what is left of a launch whose server has ended, as far as this user may speak of it."""
+    return [each for each in stopping.orphans(record.leader, record.launch) if pidfile.may_name(owner, each.pid)]
+
+
+def _successor(record: Record, owner: int) -> Record | None:
+    """Find the process that took over from a server that has ended, as gunicorn's master does on USR2.
+
+    It listens on the server's port, and all else that is left of the launch descends from it.
+    """
+    left = {each.pid: each for each in _left(record, owner)}
+    if not left:
+        return None
+    heads = [row.identity for row in near(left) if row.identity.pid in left and row.parent not in left]
+    holder = ports.holder(record.port, left)
+    if len(heads) != 1 or holder is None or not holder.ours:
+        return None
+    return replace(record, leader=heads[0], server=heads[0])
 
 
 def _born(record: Record, owner: int, service: Service) -> Record | None:

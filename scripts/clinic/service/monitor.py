@@ -90,7 +90,7 @@ class Monitor:
             if failed := pulse.news():
                 self._herald.event("check-failed", failed)
             if pulse.count > before and revive.mend_pid_file(self._settings, ward.record):
-                self._herald.event("pid-file", "the pid file was gone; it is written again")
+                self._herald.event("pid-file", "the pid file did not name the server; it is written again")
             self._show("watching")
             if why and self._ended_hung(ward, pulse, why):
                 return

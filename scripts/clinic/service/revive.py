@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,10 +61,10 @@ def end(settings: Settings, record: Record, *, answering: bool) -> stopping.Ende
 
 
 def mend_pid_file(settings: Settings, record: Record) -> bool:
-    """Write the pid file of a running server again where somebody deleted it; other people's scripts read it."""
-    if os.path.lexists(settings.service.pid_file):
+    """Write the pid file of a running server where it is gone or names another process; other people's scripts read it.
+
+    Returns whether that was done.
+    """
+    if pidfile.read(settings.service).kind not in {"missing", "stale"}:
         return False
-    with contextlib.suppress(OSError):
-        pidfile.write(settings.service.pid_file, record)
-        return True
-    return False
+    return not any(launch.inscribe(settings, record))
