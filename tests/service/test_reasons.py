@@ -33,6 +33,7 @@ CASES: dict[str, tuple[bytes, int | None, str, str]] = {
     "port forbidden": (b"ERROR:    [Errno 13] error while attempting to bind on address ('127.0.0.1', 80): permission denied\n", 1, "port-forbidden", "80"),
     "permission": (b"PermissionError: [Errno 13] Permission denied: 'data.db'\n", 1, "permission-denied", "data.db"),
     "any error": (TRACE.encode() + b"ValueError: 7 is not even\n", 1, "start-failed", "ValueError: 7"),
+    "an error of the startup": (b"ERROR:    " + TRACE.encode() + b"RuntimeError: cannot reach the database\n\nERROR:    Application startup failed. Exiting.\n", 3, "start-failed", "cannot reach the database"),
     "words": (b"one\n\nI give up\n", 1, "start-failed", "I give up"),
     "silence": (b"\n", -9, "start-failed", "signal SIGKILL"),
     "windows status": (b"", 0xC0000005, "start-failed", "0xc0000005"),

@@ -27,7 +27,8 @@ _FATAL = re.compile(r"^Fatal Python error: ?(.*)$", re.MULTILINE)
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 _NO_APP = re.compile(r"Error loading ASGI app.*|Could not import module .*|can't open file .*")
 _ERRNO = re.compile(r"\[(?:Errno|WinError) (\d+)\]([^\n]*)")
-_ERROR_LINE = re.compile(r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b|ERROR:)", re.MULTILINE)
+_EXCEPTION_LINE = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b", re.MULTILINE)
+_ERROR_LINE = re.compile(r"^ERROR:", re.MULTILINE)
 _BIND = re.compile(r"bind|address|socket|listen|10013", re.IGNORECASE)
 _LAUNCHER_CODES = {103: "base-missing", 106: "cfg-error", 107: "cfg-error"}  # the Windows launcher's
 _SHOWN = 3  # lines
@@ -137,8 +138,11 @@ def _line_around(text: str, place: int) -> str:
 
 
 def _last_words(text: str) -> str:
-    """Return the error a traceback ends with, else the last lines that say anything."""
-    error = _line_with(_ERROR_LINE, text)
+    """Return the error a traceback ends with, else the last one that was logged, else the last lines that say anything.
+
+    What is logged after a traceback only says that it failed: "ERROR: Application startup failed. Exiting." of uvicorn.
+    """
+    error = _line_with(_EXCEPTION_LINE, text) or _line_with(_ERROR_LINE, text)
     if error:
         return error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
