@@ -280,6 +280,8 @@ def test_what_root_starts_in_a_users_project_is_known_and_the_folder_stays_the_u
     assert p.status().pid == started.pid
     assert p.settings.records.stat().st_uid == memory.folder(p.settings).stat().st_uid == STRANGER
     assert p.service.pid_file.stat().st_uid == 0
+    p.service.pid_file.unlink()
+    assert p.status().pid == started.pid, "nor is root's word about it given away"
     assert p.stop().changed
 
 
@@ -291,6 +293,8 @@ def test_a_run_folder_that_was_planted_is_not_used(project: Any, run_folder: Pat
     refused.add(memory.folder(settings))
     assert str(run_folder) not in memory.keep(settings, wanted="up")
     assert not list(run_folder.iterdir())
+    (run_folder / memory.places(settings, ".json")[-2].name).write_text('{"wanted": "down", "serial": 99}', "ascii")
+    assert memory.recall(settings).wanted == "up", "nor read"
     memory.remove(settings, ".json")
 
 
@@ -379,6 +383,20 @@ def test_what_a_dead_server_of_a_killed_start_left_is_no_server_and_is_ended(kil
     started = killed.start()
     assert started.state == "running"
     assert not any(identity.identify(child) for child in children)
+
+
+@posix_only
+def test_forks_that_run_the_services_command_are_not_its_server(project: Any, until: Until) -> None:
+    p = project()
+    left = handed_over(p, 2, until)
+    known = memory.recall(p.settings)
+    unborn = Record(pidfile.UNBORN, pidfile.UNBORN, known.launch, p.service.port)
+    memory.keep(p.settings, record=pidfile.dump(unborn).decode())
+    p.service.pid_file.unlink()
+    assert find.server(p.settings).kind == "missing"
+    assert {each.pid for each in find.orphans(p.settings, find.server(p.settings))} == set(left)
+    assert p.stop().changed
+    assert [each for each in left if identity.identify(each)] == []
 
 
 @posix_only
