@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clinic.errors import BusyError, FailedError
+from clinic.errors import BusyError, FailedError, RefusedError
 from clinic.service import health, identity, manager
 from clinic.service.table import look
 
@@ -51,6 +51,22 @@ def test_a_life(project: Any) -> None:
     assert not p.service.pid_file.exists()
     again = p.stop()
     assert (again.state, again.changed) == ("stopped", False)
+
+
+def test_a_folder_in_the_pid_files_place_is_named_and_left(project: Any) -> None:
+    p = project()
+    p.service.pid_file.mkdir()
+    (p.service.pid_file / "notes").touch()
+    now = p.status()
+    assert (now.state, now.notes) == (
+        "stopped",
+        (f"clinic.service.pid_file names something else: {p.service.pid_file} is not a plain file.",),
+    )
+    for act in (p.stop, p.start):
+        with pytest.raises(RefusedError) as refused:
+            act()
+        assert refused.value.code == "pid-file-in-the-way"
+    assert (p.service.pid_file / "notes").is_file()
 
 
 def test_the_json_has_the_contracts_keys(project: Any) -> None:

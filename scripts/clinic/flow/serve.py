@@ -110,6 +110,8 @@ def stop_server(settings: Settings, *, dry_run: bool = False) -> Result:
 
     now = manager.status(settings)
     if dry_run:
+        if not now.pid:
+            manager.refuse_in_the_way(settings)
         plan = [f"stop process {now.pid}"] if now.pid else []
         return Result("stop", "planned", 0, {**now.as_json(), "plan": plan})
     with server_told(settings):

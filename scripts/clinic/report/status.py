@@ -33,7 +33,7 @@ _EXPLAINED = {
     "hung": "it runs, and does not answer as it should",
     "waiting": "it ended, and will be started again",
     "failed": "it ended, or cannot be started",
-    "stale": "the pid file names a process that is gone or another's",
+    "stale": "the pid file does not name a running server of this project",
     "foreign": "another server answers on this port",
 }
 

@@ -53,7 +53,7 @@ def refuse_impossible(settings: Settings, given: With) -> None:
     if not folder.is_dir():
         raise RefusedError(
             "cwd-missing",
-            f"The service's folder {folder} does not exist.",
+            f"The service's folder {folder} is not there, or is no folder.",
             "set clinic.service.cwd in invoke.yaml",
         )
     if any("{python}" in part for part in settings.service.command) and not given.python.exists():

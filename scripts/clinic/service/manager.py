@@ -67,7 +67,7 @@ def start(  # noqa: PLR0913 - each has its default, and is given by name
 def stop(settings: Settings, *, grace: float | None = None) -> Status:
     """Stop the server and all that it started: asked first, forced after `grace` seconds (`stop_timeout`).
 
-    Nothing to stop is fine.
+    Nothing to stop is fine, unless the pid file is something else: then the setting may name another server's.
     Raises FailedError when somebody of it lives on, RefusedError where we may not signal it.
     """
     said = [memory.keep(settings, wanted="down")]  # first, so that no monitor and no start works against us
@@ -247,6 +247,8 @@ def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[s
         ended = _permitted(lambda: stopping.end(targets[0], patience, ask))
     else:
         targets = find.orphans(settings, found)
+        if not targets:
+            refuse_in_the_way(settings)
         ended = _permitted(lambda: stopping.end_all(targets, patience))
     if ended.left:
         pids = ", ".join(str(each.pid) for each in ended.left)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from clinic.service import find, guard, health, identity, jobs, memory, ports, stopping
+from clinic.service import find, guard, health, identity, jobs, memory, pidfile, ports, stopping
 from clinic.service.table import near
 
 if TYPE_CHECKING:
@@ -134,9 +134,16 @@ def _status_of_none(settings: Settings, found: Reading, base: Status) -> Status:
         told = f"port {settings.service.port} is held by {holder or 'somebody who cannot be seen'}"
         stranger = replace(answer, kind="foreign", reason=told, matches=False)
         return replace(base, state="foreign", health=stranger, port_holder=holder, last_reason=told)
+    return _status_by_pid_file(settings, found, replace(base, health=answer))
+
+
+def _status_by_pid_file(settings: Settings, found: Reading, base: Status) -> Status:
+    """Of a server that does not run, and whose port nobody holds."""
+    if what := pidfile.in_the_way(settings.service):
+        return replace(base, notes=(*base.notes, f"clinic.service.pid_file names something else: {what}."))
     if found.kind in {"stale", "torn"}:
-        return replace(base, state="stale", health=answer, last_reason=base.last_reason or found.why)
+        return replace(base, state="stale", last_reason=base.last_reason or found.why)
     if found.kind == "foreign":
-        return replace(base, state="foreign", health=answer, last_reason=found.why)
+        return replace(base, state="foreign", last_reason=found.why)
     failed = base.wanted == "up" and base.last_reason
-    return replace(base, state="failed" if failed else "stopped", health=answer)
+    return replace(base, state="failed" if failed else "stopped")
