@@ -154,7 +154,8 @@ class Campaign:
         wrong = []
         if out.again.code:
             wrong.append(f"exit code {out.again.code}")
-        if not verb.twice and fault.kills and "before" in self._state(seen):
+        if not verb.twice and (fault.kills or out.state == "between") and "before" in self._state(seen):
+            # undo has put back what it found half done, and stops there.
             return wrong + self._left(verb)
         return wrong + self._settled(verb, seen)
 
