@@ -339,3 +339,17 @@ def test_a_folder_is_copied_with_links_modes_and_times(tmp_path: Path) -> None:
 def test_a_path_of_any_length(path: str, spelled: str) -> None:
     assert str(fs.unlimited(Path(path), windows=True)) == spelled
     assert fs.unlimited(Path(path), windows=False) == Path(path)
+
+
+def test_what_killed_writers_left_is_swept_up(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    old, young, other, users = (fs.temporary(each) for each in (path, path, tmp_path / "other", path))
+    users = users.with_suffix(".txt")
+    for each in (old, young, other, users):
+        each.write_text("half", encoding="utf-8")
+    for each in (old, other, users):
+        os.utime(each, (0, 0))
+    fs.write_atomically(path, b"whole")
+    assert {*tmp_path.iterdir()} == {path, young, other, users}
+    fs.sweep(path, 0)
+    assert {*tmp_path.iterdir()} == {path, other, users}

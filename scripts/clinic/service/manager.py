@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clinic import lock
+from clinic import fs, lock
 from clinic.errors import FailedError, RefusedError
 from clinic.service import find, identity, launch, memory, pidfile, ports, stopping, wrapping
 from clinic.service.launch import With
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from clinic.service.pidfile import Reading, Record
@@ -121,8 +121,11 @@ def _want_down(settings: Settings, **more: str) -> tuple[str, ...]:
     return ()
 
 
-def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractContextManager[None]:
-    return lock.held(memory.place(settings, ".lock"), doing, patience, code="service-busy")
+@contextmanager
+def _locked(settings: Settings, doing: str, patience: float = 0.0) -> Iterator[None]:
+    with lock.held(memory.place(settings, ".lock"), doing, patience, code="service-busy"):
+        fs.sweep(settings.service.pid_file, 0)
+        yield
 
 
 def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:
