@@ -209,9 +209,10 @@ class Records:
             entry.generation = (*(() if entry.is_of_whole else entry.generation), *((after,) if after else ()))
         else:
             try:
-                in_the_way = putback.put_back(entry, found=True)
-                if in_the_way:
-                    entry.why = f"what had come into its way is kept: {', '.join(map(str, in_the_way))}"
+                undone = putback.put_back(entry, found=True)
+                entry.put_back_now = undone.changed
+                if undone.in_the_way:
+                    entry.why = f"what had come into its way is kept: {', '.join(map(str, undone.in_the_way))}"
             except putback.OvertakenError:
                 state, entry.why = "overtaken", "what lies there is another one now; it was left alone"
             except RefusedError as error:
