@@ -4,7 +4,7 @@ A word is the name of a verb or of a fault (`nox -s faults -- fix-cfg undo-rebui
 Every change of the filesystem that a command makes is a point: the command is killed there, or the change fails. Then
 the environment has to be as it was before or as it is after, no sentence may be untrue, and the same command typed
 again has to end well and leave nothing behind. --points, --seed and --seconds choose how many and which; each point
-that is wrong is shown with the command that tries it alone (--at).
+that is wrong is shown with the command that tries it alone (--at). `nox -s faults -- soak` is another trial: soak.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.faults import soak
 from tests.faults.campaign import Campaign, Outcome, Point
 from tests.faults.injection import FAULTS, Fault, Injector, missing
 from tests.faults.project import Stage
@@ -27,6 +28,8 @@ from tests.faults.verbs import VERBS, Verb
 
 def main() -> int:
     """Run the campaign; 1 if a point is wrong."""
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     given = _given()
     if reason := missing():
         _show(f"skipped: {reason}")
