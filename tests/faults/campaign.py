@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import dataclass, field
 
 from tests.faults.injection import Change, Fault, Injector, Run, plain
@@ -113,7 +114,7 @@ class Campaign:
         wrong = [f"lost: {name}" for name in self.stage.notes_lost() if out.state != "between"]
         if out.state == "gone":
             wrong.append("there is no environment")
-        if fault.kills and not self.children and out.faulted.code == -9:
+        if fault.kills and out.faulted.code == -signal.SIGKILL:
             return wrong
         return wrong + self._wrong_exit(out) + self._false(verb, out)
 

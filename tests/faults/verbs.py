@@ -48,8 +48,12 @@ def _other_place(stage: Stage) -> None:
         _lines(stage, f"bin/{name}", str(stage.venv), "/nowhere/env")
 
 
-def _lose_data(stage: Stage) -> None:
+def _lose_file(stage: Stage) -> None:
     (stage.site_packages / "tinylib" / "data.txt").unlink()
+
+
+def _lose_data(stage: Stage) -> None:
+    _lose_file(stage)
     (stage.site_packages / "tinyserve" / "__main__.py").write_text("print('damaged')\n", encoding="utf-8")
 
 
@@ -74,11 +78,11 @@ VERBS = (
     Verb("relink", _heal, _cut_links),
     Verb("rescript", _heal, _other_place),
     Verb("reinstall", _heal, _lose_data),
-    Verb("rebuild", Stage.rebuild),
-    Verb("rebuild-serving", Stage.rebuild, serving=True, serves=True),
+    Verb("rebuild", Stage.rebuild, _lose_file),
+    Verb("rebuild-serving", Stage.rebuild, _lose_file, serving=True, serves=True),
     Verb("undo-fix-cfg", _UNDO, _move_cfg, _typed("fix-cfg"), twice=False),
     Verb("undo-reinstall", _UNDO, _lose_data, _heal, twice=False),
-    Verb("undo-rebuild", _UNDO, repair=Stage.rebuild, twice=False),
+    Verb("undo-rebuild", _UNDO, _lose_file, Stage.rebuild, twice=False),
     Verb("snapshot", _typed("snapshot"), _forget_snapshot),
     Verb("start", _typed("start"), serves=True),
     Verb("stop", _typed("stop"), serving=True),
