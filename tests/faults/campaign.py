@@ -137,6 +137,8 @@ class Campaign:
         claim = _BACK.search(run.text)
         if claim and "before" not in out.state:
             wrong.append(f"it says {claim[0]!r}, and the environment is {out.state}")
+        if _NOT_BACK.search(run.text) and out.state == "before":
+            wrong.append("it says that it could not be put back, and the environment is before")
         if run.code == 0 and "after" not in out.state:
             wrong.append(f"it says that all is well, and the environment is {out.state}")
         running = {each.pid for each in self.stage.processes()}
@@ -155,7 +157,8 @@ class Campaign:
         wrong = []
         if out.again.code:
             wrong.append(f"exit code {out.again.code}")
-        if not verb.twice and (fault.kills or out.state == "between") and "before" in self._state(seen):
+        unfinished = fault.kills or _NOT_BACK.search(out.faulted.text)
+        if not verb.twice and unfinished and "before" in self._state(seen):
             # undo has put back what it found half done, and stops there.
             return wrong + self._left(verb)
         return wrong + self._settled(verb, seen)

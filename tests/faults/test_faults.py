@@ -33,6 +33,7 @@ SAMPLE = (
     ("rebuild", "kill", "renameat2", ".venv project/ai/.venv"),
     ("rebuild", "torn", "renameat2", ".venv project/ai/.venv"),
     ("rebuild", "ENOSPC", "write", ".tiny."),
+    ("rebuild", "ENOSPC", "fsync", "project/ai"),
     ("rebuild", "EACCES", "renameat2", ".venv project/ai/.venv"),
     ("rebuild", "EMFILE", "open64", ".pending"),
     ("rebuild", "EIO", "fsync", ".pending"),

@@ -155,7 +155,12 @@ class _PutBack:
             elif old:
                 self._instead(old, step.path, ours=new.is_at(step.path))
         if new.is_at(kept) and not fs.exists(source) and self._goes_back(source):
-            self._take(kept, source)
+            try:
+                self._take(kept, source)
+            except OSError:
+                if not is_staged(source):
+                    raise
+                # What was made may as well stay in the backup: the environment is as it was.
 
 
 def _must(value: T | None) -> T:
