@@ -111,7 +111,7 @@ class Stage:
     def leftovers(self) -> list[str]:
         """What a killed run leaves in the environment and beside it, and the next one has to remove or to close."""
         # A receipt that was killed before its first line was whole has announced nothing.
-        receipts = [path for path in (self.root / ".clinic" / "receipts").iterdir() if b"\n" in path.read_bytes()]
+        receipts = [path for path in (self.root / ".clinic" / "receipts").glob("*") if b"\n" in path.read_bytes()]
         places = [*self.venv.rglob("*"), *self.venv.parent.iterdir(), *receipts]
         ours = re.compile(r".+\.(part|gone)-[0-9a-f]{8}|\.clinic-.*|\..+\.lock|.+\.pending")
         found = {path for path in places if fs.is_temporary(path.name) or ours.fullmatch(path.name)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clinic import fs
 from tests.faults.project import Stage
 
 
@@ -36,6 +37,11 @@ def _lose_home(stage: Stage) -> None:
 
 def _move_cfg(stage: Stage) -> None:
     (stage.venv / "pyvenv.cfg").rename(stage.venv / "bin" / "pyvenv.cfg")
+
+
+def _of_another_project(stage: Stage) -> None:
+    _move_cfg(stage)
+    fs.remove(stage.root / ".clinic")
 
 
 def _cut_links(stage: Stage) -> None:
@@ -75,6 +81,7 @@ _UNDO = _typed("undo", "--yes")
 VERBS = (
     Verb("fix-cfg", _typed("fix-cfg"), _lose_home),
     Verb("fix-cfg-moved", _typed("fix-cfg"), _move_cfg),
+    Verb("first-fix-cfg", _typed("fix-cfg"), _of_another_project),
     Verb("relink", _heal, _cut_links),
     Verb("rescript", _heal, _other_place),
     Verb("reinstall", _heal, _lose_data),

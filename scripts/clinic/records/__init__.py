@@ -60,7 +60,8 @@ class Records:
             fs.write_atomically(ignore, _IGNORE, durable=False)
 
     def _refuse_other_folder(self, ignore: Path) -> None:
-        there = {path.name for path in self.folder.iterdir()}
+        # A run that was killed while it made the folder has left a temporary file.
+        there = {path.name for path in self.folder.iterdir() if not fs.is_temporary(path.name)}
         other = sorted(there - _OURS - {ignore.name})
         if other and not there & _OURS_ALONE:
             raise RefusedError(
