@@ -32,8 +32,9 @@ class Stage:
         self.folder = folder.resolve()
         self.world = self.folder / "world"
         self.root = self.world / "project"
-        for name in ("home", "tmp", "run"):
-            (self.world / name).mkdir(parents=True)
+        self.run_folder = self.folder / "run"  # a tmpfs of the system's: no fault of the project's disk
+        for place in (self.world / "home", self.world / "tmp", self.run_folder):
+            place.mkdir(parents=True)
         self.site = Site(self.root)
         file = self.site.settings.root / "invoke.yaml"  # reading the settings writes them
         self.words = [sys.executable, "-m", "invoke", "-f", str(file)]
@@ -42,7 +43,7 @@ class Stage:
             **kept,
             "HOME": str(self.world / "home"),
             "TMPDIR": str(self.world / "tmp"),
-            "XDG_RUNTIME_DIR": str(self.world / "run"),
+            "XDG_RUNTIME_DIR": str(self.run_folder),
             "UV_CACHE_DIR": kept.get("UV_CACHE_DIR", str(self.folder / "uv")),
             "PYTHONDONTWRITEBYTECODE": "1",
             "NO_COLOR": "1",
@@ -89,6 +90,8 @@ class Stage:
     def restore(self, name: str) -> None:
         """Make the world what it was when it was kept."""
         fs.remove(self.world)
+        fs.remove(self.run_folder)
+        self.run_folder.mkdir()
         shutil.copytree(self.folder / "kept" / name, self.world, symlinks=True)
 
     # What is true now, asked of nothing of the suite
