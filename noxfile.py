@@ -70,6 +70,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Make one change of each command go wrong, at sampled points; commands, faults or soak go after --."""
+    install(session, *LOCKS)
+    session.run("python", "-m", "tests.faults", *session.posargs)
+
+
 @nox.session(default=False, python=False)
 def lock(session: nox.Session) -> None:
     """Compile requirements/*.in to pinned *.txt; -- --check only compares, -- --upgrade [NAME ...]."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clinic import fs
+from clinic import fs, ownership
 from clinic.errors import of_the_machine
 from toolshed import files
 
@@ -339,3 +339,34 @@ def test_a_folder_is_copied_with_links_modes_and_times(tmp_path: Path) -> None:
 def test_a_path_of_any_length(path: str, spelled: str) -> None:
     assert str(fs.unlimited(Path(path), windows=True)) == spelled
     assert fs.unlimited(Path(path), windows=False) == Path(path)
+
+
+def test_what_killed_writers_left_is_swept_up(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    old, young, other, users = (fs.temporary(each) for each in (path, path, tmp_path / "other", path))
+    users = users.with_suffix(".txt")
+    for each in (old, young, other, users):
+        each.write_text("half", encoding="utf-8")
+    for each in (old, other, users):
+        os.utime(each, (0, 0))
+    fs.write_atomically(path, b"whole")
+    assert {*tmp_path.iterdir()} == {path, young, other, users}
+    fs.sweep(path, 0)
+    assert {*tmp_path.iterdir()} == {path, other, users}
+
+
+@posix
+@pytest.mark.parametrize(("around", "folder", "file"), [(0o1777, 0o755, 0o644), (0o2775, 0o2775, 0o664)])
+def test_what_is_new_follows_its_folder_but_not_a_sticky_one(
+    tmp_path: Path, around: int, folder: int, file: int
+) -> None:
+    """In /tmp everybody may make files, and nobody may change those of others."""
+    new = tmp_path / "staged"
+    new.mkdir(mode=0o700)
+    (new / "f").touch(mode=0o600)
+    place = tmp_path / "place"
+    place.mkdir()
+    place.chmod(around)
+    ownership.adopt(new, place / "env")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (new, new / "f")] == [folder, file]
+    assert ownership.mode_in(place) == file

@@ -31,7 +31,7 @@ def test_list_from_another_directory(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.split(" -> ") for line in done.stdout.splitlines() if line.startswith(("* ", "- "))]
     marks = {name[2:]: name[0] for name, _says in rows}
-    on_request = dict.fromkeys(("bench", "lock", "rebuild_venv", "wheelhouse"), "-")
+    on_request = dict.fromkeys(("bench", "faults", "lock", "rebuild_venv", "wheelhouse"), "-")
     assert marks == {"tests": "*", "lint": "*", "types": "*", **on_request}
     assert all(says.strip() for _name, says in rows)
 

@@ -138,10 +138,12 @@ def write_atomically(
     A reader sees the old file or the new one. Without `durable` the flush is left out: a killed process loses
     nothing then, a power cut may. Permission bits are those of `mode`, else of the old file, else the
     umask's; owner and group are those of the old file where the system lets us, unless it is not to be `given` away.
-    `staged` names the temporary file (see `temporary`). Raises OSError and leaves `path` as it was when the disk is
-    full or the folder is read-only.
+    `staged` names the temporary file (see `temporary`) if it is on record; else those that killed runs left are swept
+    up. Raises OSError and leaves `path` as it was when the disk is full or the folder is read-only.
     """
-    staged = staged or temporary(path)
+    if staged is None:
+        sweep(path)
+        staged = temporary(path)
     handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -173,6 +175,18 @@ def temporary(path: Path) -> Path:
 def is_temporary(name: str) -> bool:
     """Whether a file is named as only `temporary` names files."""
     return bool(_TEMPORARY.fullmatch(name))
+
+
+def sweep(path: Path, older: float = 60.0) -> None:
+    """Remove the temporary files that killed writers of `path` left: those older than so many seconds.
+
+    Without an age only while a lock keeps all others from writing to `path`. What can't be removed is left.
+    """
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            ours = entry.name.startswith(f".{path.name[:60]}.") and is_temporary(entry.name)
+            if ours and time.time() - entry.stat(follow_symlinks=False).st_mtime >= older:
+                Path(entry.path).unlink()
 
 
 def link(path: Path, target: str) -> None:

@@ -28,7 +28,7 @@ def mode_for(path: Path) -> int:
 
 def mode_in(folder: Path) -> int:
     """The permission bits of a new file in a folder: whoever may read the folder may read it, whatever our umask."""
-    return _for_file(stat.S_IMODE(folder.stat().st_mode), 0)
+    return _for_file(_bits(folder.stat()), 0)
 
 
 def give_to_owner(path: Path, old: Path) -> None:
@@ -109,7 +109,7 @@ def _adopt(new: Path, old: Path, around: os.stat_result, spared: frozenset[Path]
     is_folder = stat.S_ISDIR(status.st_mode)
     if is_folder and like and stat.S_ISDIR(like.st_mode):
         around = like
-    bits = stat.S_IMODE(around.st_mode)
+    bits = _bits(around)
     mode = bits | stat.S_IRWXU if is_folder else _for_file(bits, status.st_mode)
     keeps = new in spared or not (is_folder or stat.S_ISREG(status.st_mode))
     mode = stat.S_IMODE(status.st_mode) if keeps else mode
@@ -123,6 +123,15 @@ def _adopt(new: Path, old: Path, around: os.stat_result, spared: frozenset[Path]
         below = spared | {Path(entry.path) for entry in os.scandir(new)} if keeps else spared
         for entry in os.scandir(new):
             _adopt(Path(entry.path), old / entry.name, around, below)
+
+
+def _bits(folder: os.stat_result) -> int:
+    """The permission bits of a folder that what is new in it follows.
+
+    The sticky bit (/tmp) says that everybody may put something there, not that everybody may change it: sticky(7).
+    """
+    bits = stat.S_IMODE(folder.st_mode)
+    return bits & ~(stat.S_ISVTX | stat.S_IWGRP | stat.S_IWOTH) if bits & stat.S_ISVTX else bits
 
 
 def _for_file(folder: int, own: int) -> int:

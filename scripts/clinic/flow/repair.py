@@ -134,13 +134,19 @@ def _spoken(draft: remedy.Draft) -> tuple[str, ...]:
     )
 
 
+def _end(entry: Entry) -> str:
+    if entry.state == "restored" and not entry.put_back_now:
+        return "had changed nothing, or was put back before"
+    return _ENDS.get(entry.state, entry.state)
+
+
 _ENDS = {"done": "was finished", "restored": "was put back", "overtaken": "was left as it is"}
 
 
 def told(recovered: list[Entry]) -> tuple[str, ...]:
     """What became of runs that were killed."""
     return tuple(
-        f"an interrupted {entry.remedy} of {entry.venv} {_ENDS.get(entry.state, entry.state)}"
+        f"an interrupted {entry.remedy} of {entry.venv} {_end(entry)}"
         + (f": {entry.why}" if entry.why else "")
         + (f"; what it had replaced is kept in {entry.stash}" if entry.state == "overtaken" and entry.stash else "")
         for entry in recovered

@@ -36,17 +36,17 @@ def undo(
     """
     who = _whose(settings, venv, entry_id)
     with locked(who, "undo", dry_run=dry_run) as recovered:
-        if recovered:
+        if not all(map(_is_still_to_do, recovered)):
             return _stopped(recovered)
         if dry_run and (left := who.records.interrupted(who.venv)):
             return _planned_stop(left)
         entry, note = _chosen(who, entry_id)
         if entry is None:
-            return Result("undo", "unchanged", 0, {"receipts": []}, notes=(note,))
+            return Result("undo", "unchanged", 0, {"receipts": []}, notes=(*told(recovered), note))
         who.records.refuse_impossible(entry)
         before = judge(who, who.look())
         _refuse_to_harm(entry, before, yes=yes)
-        notes = (_named(entry), *_held(who, entry))
+        notes = (*told(recovered), _named(entry), *_held(who, entry))
         if dry_run:
             steps = [f"put back {path}" for path in entry.changed]
             data = {"undone": entry.id, "before": as_data(before), "plan": steps, "receipts": []}
@@ -91,11 +91,16 @@ def _chosen(who: Patient, entry_id: str) -> tuple[Entry | None, str]:
     return None, "there is no repair to undo"
 
 
+def _is_still_to_do(recovered: Entry) -> bool:
+    """Whether it is an undo that has changed nothing: then the same undo is what was typed again."""
+    return recovered.remedy in {"undo", "redo"} and recovered.state == "restored" and not recovered.put_back_now
+
+
 def _stopped(recovered: list[Entry]) -> Result:
     """What was interrupted is taken back, or finished: that is enough for one time."""
     outcomes: dict[str, RemedyOutcome] = {"restored": "restored", "done": "done"}
     receipts = [entry.receipt(outcomes.get(entry.state, "refused")) for entry in recovered]
-    undone = next((entry.id for entry in recovered if entry.state == "restored"), None)
+    undone = next((entry.id for entry in recovered if entry.put_back_now), None)
     notes = (*told(recovered), "nothing else was undone; invoke undo again takes back the repair before it")
     word = "cured" if undone else "unchanged"
     return Result("undo", word, 0, {"undone": undone, "receipts": receipts}, notes=notes)  # type: ignore[arg-type]

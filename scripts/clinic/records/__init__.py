@@ -60,7 +60,8 @@ class Records:
             fs.write_atomically(ignore, _IGNORE, durable=False)
 
     def _refuse_other_folder(self, ignore: Path) -> None:
-        there = {path.name for path in self.folder.iterdir()}
+        # A run that was killed while it made the folder has left a temporary file.
+        there = {path.name for path in self.folder.iterdir() if not fs.is_temporary(path.name)}
         other = sorted(there - _OURS - {ignore.name})
         if other and not there & _OURS_ALONE:
             raise RefusedError(
@@ -209,9 +210,10 @@ class Records:
             entry.generation = (*(() if entry.is_of_whole else entry.generation), *((after,) if after else ()))
         else:
             try:
-                in_the_way = putback.put_back(entry, found=True)
-                if in_the_way:
-                    entry.why = f"what had come into its way is kept: {', '.join(map(str, in_the_way))}"
+                undone = putback.put_back(entry, found=True)
+                entry.put_back_now = undone.changed
+                if undone.in_the_way:
+                    entry.why = f"what had come into its way is kept: {', '.join(map(str, undone.in_the_way))}"
             except putback.OvertakenError:
                 state, entry.why = "overtaken", "what lies there is another one now; it was left alone"
             except RefusedError as error:

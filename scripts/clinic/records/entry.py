@@ -106,6 +106,8 @@ class Entry:
     seconds: float = 0.0
     kept_bytes: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
+    put_back_now: bool = False
+    """Whether this run found steps of a killed one that had been taken, and took them back."""
 
     @property
     def backup(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,8 +24,18 @@ class OvertakenError(Exception):
     """What lies at the environment's place is neither what the transaction found nor what it made."""
 
 
-def put_back(entry: Entry, *, found: bool) -> list[Path]:
-    """Take its steps back, last first. Returns where in the backup that was put which somebody else had in the way.
+@dataclass
+class Undone:
+    """What taking the steps back came to."""
+
+    changed: bool = False
+    """Whether any of them had been taken."""
+    in_the_way: list[Path] = field(default_factory=list)
+    """Where in the backup that was put which somebody else had in the way."""
+
+
+def put_back(entry: Entry, *, found: bool) -> Undone:
+    """Take its steps back, last first.
 
     `found` says that a run which was killed had begun it: what it built may have been used since, and is kept.
     Raises OvertakenError and RefusedError (see `Places.must_hold`) before anything is touched, OSError.
@@ -40,7 +51,7 @@ def put_back(entry: Entry, *, found: bool) -> list[Path]:
         getattr(work, f"_{step.do}")(step)
     with contextlib.suppress(OSError):  # never there, or it holds what is kept
         entry.backup.rmdir()
-    return work.in_the_way
+    return work.undone
 
 
 def _is_overtaken(entry: Entry) -> bool:
@@ -59,17 +70,21 @@ def _is_taken_by_another(step: Step) -> bool:
 class _PutBack:
     def __init__(self, entry: Entry, *, found: bool) -> None:
         self.entry, self.found = entry, found
-        self.in_the_way: list[Path] = []
+        self.undone = Undone()
+
+    def _take(self, source: Path, target: Path) -> None:
+        self.undone.changed = True
+        fs.move(source, target)
 
     def _aside(self, path: Path) -> Path:
         place = self.entry.free_place(path.name)
-        fs.move(path, place)
+        self._take(path, place)
         return place
 
     def _clear(self, path: Path) -> None:
         """Make room for what comes back: nothing of ours is there any more, so what is there is somebody's."""
         if fs.exists(path):
-            self.in_the_way.append(self._aside(path))
+            self.undone.in_the_way.append(self._aside(path))
 
     @staticmethod
     def _folder(step: Step) -> None:
@@ -83,7 +98,7 @@ class _PutBack:
         if fs.exists(kept):
             fs.remove(gone)
             self._clear(step.path)
-            fs.move(kept, step.path)
+            self._take(kept, step.path)
 
     def _write(self, step: Step) -> None:
         if step.temp and fs.is_temporary(step.temp.name) and _is_file(step.temp):
@@ -92,7 +107,7 @@ class _PutBack:
             if _is_second_name(step.kept, step.path):
                 step.kept.unlink()  # it was not replaced yet
             elif not fs.exists(step.path):
-                fs.move(step.kept, step.path)
+                self._take(step.kept, step.path)
             elif not _must(step.was).is_at(step.path):  # else it is back already, and the new one is kept
                 self._instead(step.kept, step.path, ours=_must(step.new).is_at(step.path))
         elif step.was is None and _must(step.new).is_at(step.path):
@@ -100,13 +115,14 @@ class _PutBack:
 
     def _instead(self, kept: Path, path: Path, *, ours: bool) -> None:
         """Let what is kept and what is at its place change places, without a moment in between where that can be."""
+        self.undone.changed = True
         if fs.exchange(kept, path):
             other = kept
         else:
             other = self._aside(path)
-            fs.move(kept, path)
+            self._take(kept, path)
         if not ours:
-            self.in_the_way.append(other)
+            self.undone.in_the_way.append(other)
 
     def _link(self, step: Step) -> None:
         if _must(step.new).is_at(step.path):
@@ -120,7 +136,7 @@ class _PutBack:
             return
         fs.remove(gone)
         if self._goes_back(source):
-            fs.move(step.path, source)
+            self._take(step.path, source)
         else:
             self._aside(step.path)
 
@@ -135,11 +151,16 @@ class _PutBack:
         if not was.is_at(step.path):
             old = next((place for place in (kept, _must(step.temp)) if was.is_at(place)), None)
             if old and not fs.exists(step.path):
-                fs.move(old, step.path)
+                self._take(old, step.path)
             elif old:
                 self._instead(old, step.path, ours=new.is_at(step.path))
         if new.is_at(kept) and not fs.exists(source) and self._goes_back(source):
-            fs.move(kept, source)
+            try:
+                self._take(kept, source)
+            except OSError:
+                if not is_staged(source):
+                    raise
+                # What was made may as well stay in the backup: the environment is as it was.
 
 
 def _must(value: T | None) -> T:

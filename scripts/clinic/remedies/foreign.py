@@ -206,12 +206,16 @@ _OF_THIS_FILE = frozenset({errno.EACCES, errno.EPERM})
 
 
 def _copied(source: Path, target: Path) -> str:
-    """Copy; why not, where it can't be done. A full or failing disk is no reason to leave a file out: it is raised."""
+    """Copy; why not, if the file itself is the reason.
+
+    A full or failing disk, or a copy that may not be written, is no reason to leave a file out: it is raised.
+    """
     try:
         fs.copy(source, target)
     except OSError as error:
         fs.remove(target)
-        if error.errno not in _OF_THIS_FILE and of_the_machine(error):
+        denied = error.errno in _OF_THIS_FILE and Path(error.filename or target).is_relative_to(source)
+        if not denied and of_the_machine(error):
             raise
         return f"cannot be copied: {error.strerror or 'a pipe, a device, or not readable'}"
     return ""

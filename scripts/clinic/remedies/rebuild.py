@@ -6,7 +6,6 @@ The old one is kept in the stash, whole; taking the rebuild back is two renames.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -195,6 +194,5 @@ def _must_hold(objections: list[str], title: str) -> None:
 
 def swap(change: Transaction, built: Built) -> None:
     """Put the new environment into its place; the old one goes to the backup."""
+    # The staging folder stays until it is over: to be put back there takes no space on a full disk.
     change.swap(built.place.root, built.place.final, built.kept.carried)
-    with suppress(OSError):
-        built.place.folder.rmdir()

@@ -8,13 +8,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from clinic import fs
 from clinic.errors import FailedError, RefusedError
 from clinic.service import find, identity, launch, memory, pidfile, ports, stopping, wrapping
 from clinic.service.launch import With
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from clinic.service.pidfile import Reading, Record
@@ -120,8 +120,11 @@ def refuse_unwanted(settings: Settings) -> None:
         raise FailedError("stopped-meanwhile", "The server is not wanted any more.", "invoke start")
 
 
-def _locked(settings: Settings, doing: str, patience: float = 0.0) -> AbstractContextManager[None]:
-    return memory.locked(settings, ".lock", doing, patience, code="service-busy")
+@contextlib.contextmanager
+def _locked(settings: Settings, doing: str, patience: float = 0.0) -> Iterator[None]:
+    with memory.locked(settings, ".lock", doing, patience, code="service-busy"):
+        fs.sweep(settings.service.pid_file, 0)
+        yield
 
 
 def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:

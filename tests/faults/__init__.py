@@ -1,0 +1,1 @@
+"""Commands with one fault each: see __main__.py."""
