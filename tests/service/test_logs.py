@@ -216,9 +216,9 @@ def test_following_goes_on_through_rotation(log: Path, until: Callable[..., Any]
     log.write_bytes(b"7\n")
     until(lambda: seen[-1] == "7")
     assert logs.rotate(log, cap=1)
-    with log.open("ab", buffering=0) as stream:
-        until(lambda: stream.write(b"8\n") and seen[-1] == "8")
-        stream.write(b"end\n")
+    with log.open("ab", buffering=0) as raw:
+        until(lambda: raw.write(b"8\n") and seen[-1] == "8")
+        raw.write(b"end\n")
     assert enough.wait(60)
     reader.join()
     assert seen[3:9] == ["five", "one", "two", "three", "four", "six"]
