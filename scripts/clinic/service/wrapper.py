@@ -51,7 +51,7 @@ class Log(io.RawIOBase):
         self.path, self.cap, self.kept = path, cap, kept
         self._lock = threading.RLock()
         self._limit = log_files.least(cap)
-        self._between_lines = True
+        self._between_lines, self._ended, self._ended_before = True, 0, 0  # the latter two count line ends
         self._dropped, self._cut, self._why = 0, False, ""  # line ends, what came behind the last of them, the reason
         self._left: list[log_files.LogFile] = []
         self._forked = False
@@ -73,7 +73,8 @@ class Log(io.RawIOBase):
         """Write all of it; what cannot be written is counted."""
         view = memoryview(data).cast("B")
         with self._lock:
-            if os.name != "nt":  # Windows opens a file to tell its identity, which costs more than the write
+            # Windows opens a file to tell its identity, which costs more than the write.
+            if self._between_lines and os.name != "nt":
                 self._follow()
             self._put(view)
             self._rotate()
@@ -82,7 +83,9 @@ class Log(io.RawIOBase):
     def look(self) -> None:
         """Do what is due even if the service writes nothing."""
         with self._lock:
-            self._follow()
+            if self._between_lines or self._ended == self._ended_before:  # print() writes a line in several parts
+                self._follow()
+            self._ended_before = self._ended
             self._pass_on()
             self._put(memoryview(b""))
             self._rotate()
@@ -98,7 +101,8 @@ class Log(io.RawIOBase):
             self._drop(bytes(left), error.strerror or str(error))
         written = data[: len(data) - len(left)]
         if written:
-            self._between_lines = bytes(written[-1:]) == b"\n"  # print() writes it by itself
+            self._between_lines = bytes(written[-1:]) == b"\n"
+            self._ended += self._between_lines
 
     def _drop(self, data: bytes, why: str) -> None:
         if data:
@@ -122,13 +126,13 @@ class Log(io.RawIOBase):
         old = self._file
         if old is None:
             return
-        with contextlib.suppress(OSError):  # what can't be opened now can be at another look
+        try:
+            if log_files.is_at(self.path, old.identity):
+                old.position = old.size()
+                return
             status = os.fstat(1)
             if log_files.identity_of(status) != old.identity:
                 return  # the service has put something else there
-            if log_files.is_at(self.path, old.identity):
-                old.position = status.st_size
-                return
             opened = log_files.open_log(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, status)
             try:
                 self._file = log_files.LogFile(opened, self.path)
@@ -137,6 +141,8 @@ class Log(io.RawIOBase):
                 os.close(opened)
             self._between_lines = True
             self._leave(old)
+        except OSError:
+            return  # what can't be opened now can be at another look
 
     def _leave(self, old: log_files.LogFile) -> None:
         """Watch a log that was renamed or deleted for what children write to it."""
@@ -174,7 +180,7 @@ class Log(io.RawIOBase):
         if file is None:
             return
         try:
-            size = os.fstat(file.log).st_size
+            size = file.size()
             if size < log_files.least(self.cap):
                 self._limit = log_files.least(self.cap)
             if size <= self._limit or not (self._between_lines or size > self.cap):
