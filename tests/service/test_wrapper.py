@@ -75,14 +75,24 @@ def test_a_script_and_a_module_are_run_as_python_would(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_service_hears_what_its_starter_was_deaf_to(tmp_path: Path) -> None:
-    text = "import signal\nprint([signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)])\n"
+def test_what_the_starter_ignored_or_blocked_is_not_ignored_by_the_service(tmp_path: Path) -> None:
+    text = (
+        "import signal\nprint([each.name for each in signal.Signals if signal.getsignal(each) is signal.SIG_IGN],"
+        " len(signal.pthread_sigmask(signal.SIG_BLOCK, ())))\n"
+    )
     words = [sys.executable, str(WRAPPER), *script(tmp_path, text)]
-    deaf = ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh"]
-    plain = subprocess.run([*deaf, words[0], *words[2:]], capture_output=True, check=True, timeout=60)
-    assert plain.stdout == b"[True, True]\n"
-    done = subprocess.run([*deaf, *words], capture_output=True, check=True, timeout=60)
-    assert done.stdout == b"[False, False]\n"
+    names = ("SIGCHLD", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1")
+    exec_deaf = (
+        f"import os, signal, sys\nfor name in {names}: signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    deaf = [sys.executable, "-c", exec_deaf]
+    plain = subprocess.run([*deaf, words[0], *words[2:]], capture_output=True, text=True, check=True, timeout=60)
+    assert all(name in plain.stdout for name in names)
+    assert plain.stdout.endswith(" 2\n")
+    done = subprocess.run([*deaf, *words], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "['SIGPIPE', 'SIGXFSZ'] 0\n"
 
 
 def test_what_is_not_there_is_said_as_python_says_it(tmp_path: Path) -> None:

@@ -79,6 +79,58 @@ def rotation(folder: Path, program: str, streams: str) -> dict[str, object]:
     }
 
 
+# A service that writes a line by itself and by a child for each file that is made for it.
+TALKS = """
+import os, subprocess, sys, time
+code = "import os, sys\\nfor line in sys.stdin.buffer: os.write(1, line)"
+child = subprocess.Popen([sys.argv[1], "-c", code], stdin=subprocess.PIPE, stdout=STDOUT, stderr=subprocess.DEVNULL)
+number = 0
+while not os.path.exists("stop"):
+    if os.path.exists(f"say{number}"):
+        print("printed", number)
+        child.stdin.write(b"child %d\\n" % number)
+        child.stdin.flush()
+        number += 1
+    time.sleep(0.02)
+child.stdin.close()
+child.wait()
+"""
+
+
+def others(folder: Path, program: str, streams: str) -> dict[str, object]:
+    """Rename and delete the log under a service; which lines were not in the log's place within a minute."""
+    log, service = folder / "größe.log", folder / "service.py"
+    service.write_text(TALKS.replace("STDOUT", "1" if streams == "none" else "None"), encoding="utf-8")
+    descriptor = logs.open_for_append(log)
+    env = {**os.environ, "BRIDGE_WRAPPER": json.dumps({"log": str(log), "cap": 1 << 20, "kept": 3})}
+    argv = [program, str(wrapping.WRAPPER), str(service), str(Path(program).with_name("python.exe"))]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": descriptor, "stderr": descriptor}
+    options["creationflags"] = process.WINDOWS_FLAGS
+    if streams == "none":
+        options = {"creationflags": 0x8}  # DETACHED_PROCESS
+    missing = []
+    with subprocess.Popen(argv, env=env, cwd=folder, **options) as started:
+        os.close(descriptor)
+        for number, change in enumerate(("", "rename", "rename and create", "delete", "empty")):
+            if change.startswith("rename"):
+                log.rename(log.with_name(f"{number}.log"))
+            elif change == "delete":
+                log.unlink()
+            elif change:
+                os.truncate(log, 0)
+            if change == "rename and create":
+                log.touch()
+            (folder / f"say{number}").touch()
+            wanted, until = {f"printed {number}", f"child {number}"}, time.monotonic() + 60
+            while wanted and time.monotonic() < until:
+                wanted -= set(logs.tail(log, 100))
+                time.sleep(0.1)
+            missing += [f"{change}: {line}" for line in wanted]
+        (folder / "stop").touch()
+        code = started.wait(200)
+    return {"code": code, "missing": missing}
+
+
 def readers(folder: Path, writes: str) -> dict[str, object]:
     """Replace a file beside a program that reads it all the time as we do."""
     path, stop = folder / "state.json", folder / "stop"
@@ -178,5 +230,5 @@ def ours(folder: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    trial = {each.__name__: each for each in (rotation, readers, reading, holders, ours)}[sys.argv[2]]
+    trial = {each.__name__: each for each in (rotation, others, readers, reading, holders, ours)}[sys.argv[2]]
     print(json.dumps(trial(Path(sys.argv[3]), *sys.argv[4:])))  # noqa: T201 - the answer

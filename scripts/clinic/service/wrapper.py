@@ -205,7 +205,7 @@ class Log(io.RawIOBase):
 def main(words: list[str]) -> None:
     """Prepare, and become the service."""
     told = json.loads(os.environ.pop("BRIDGE_WRAPPER", "{}"))
-    _hear()
+    _reset_signals()
     if told.get("log"):
         _watch(_LOOK, _open_streams(told).look)
     if told.get("quiet"):
@@ -242,12 +242,13 @@ def _share_a_hidden_console() -> None:
         return  # windows open and close then; the service runs all the same
 
 
-def _hear() -> None:
-    """Let the service hear Ctrl+C and SIGHUP: that its starter was deaf to them (nohup, `&` in a script) is not its."""
-    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
+def _reset_signals() -> None:
+    """Undo what its starter ignored or blocked (nohup, `&` in a script, an old daemon): both are inherited by exec."""
+    for number in (signal.SIGINT,) if sys.platform == "win32" else signal.Signals:
+        if signal.getsignal(number) is signal.SIG_IGN and number.name not in {"SIGPIPE", "SIGXFSZ"}:  # Python's own
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _open_streams(told: dict[str, Any]) -> Log:
