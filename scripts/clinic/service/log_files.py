@@ -172,8 +172,11 @@ def _require_at(path: str, identity: tuple[int, int]) -> None:
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int]:
-    """What tells a file from every other one that exists at the same time."""
-    return status.st_dev, status.st_ino
+    """What tells a file from every other one that exists at the same time.
+
+    On Windows nothing is renamed to another volume, and wine forgets the volume of an open file that is renamed.
+    """
+    return 0 if os.name == "nt" else status.st_dev, status.st_ino
 
 
 def give_descriptors(opened: int, old: tuple[int, int] | None = None) -> None:
