@@ -450,6 +450,22 @@ def test_the_stop_file_ends_this_launch_only(tmp_path: Path, said: str, *, ends:
         process.wait()
 
 
+@posix_only
+@pytest.mark.parametrize("kind", ["link", "FIFO"])
+def test_what_stands_in_the_stop_files_place_is_not_followed_and_holds_nothing_up(tmp_path: Path, kind: str) -> None:
+    words = script(tmp_path, "import time\nprint('up')\ntime.sleep(60)\n")
+    stop, target = tmp_path / "stop", tmp_path / "target"
+    target.write_text("abc", "ascii")
+    stop.symlink_to(target) if kind == "link" else os.mkfifo(stop)
+    process = run(words, orders(tmp_path, stop=str(stop)))
+    until(lambda: "up" in (tmp_path / "b.log").read_text("utf-8"))
+    time.sleep(0.6)  # several looks
+    assert process.poll() is None
+    stop.unlink()
+    stop.write_text("abc", "ascii")
+    assert process.wait(60) != 0
+
+
 def test_asking_to_stop_is_heard_or_not(kept_settings: Any) -> None:
     path = wrapping.stop_file(kept_settings, "abc")
     path.parent.mkdir(parents=True)

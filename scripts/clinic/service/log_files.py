@@ -30,7 +30,7 @@ class LogFile:
         self.grown = 0.0
         self.log = -1  # no descriptor: what is tried with it fails
         with contextlib.suppress(OSError):
-            log = open_log(path, os.O_RDWR, status)
+            log = open_checked(path, os.O_RDWR, status)
             if identity_of(os.fstat(log)) == self.identity:
                 self.log = log
             else:
@@ -194,10 +194,10 @@ def give_descriptors(opened: int, old: tuple[int, int] | None = None) -> None:
             _set_standard_handle(number)
 
 
-def open_log(path: str, flags: int, like: os.stat_result | None = None) -> int:
-    """Open the log: a device, or a file that belongs to us, to root or to the folder's owner. Links are not followed.
+def open_checked(path: str, flags: int, like: os.stat_result | None = None) -> int:
+    """Open a device, or a file that belongs to us, to root or to its folder's owner. Links are not followed.
 
-    `like` is of the log that was there before: its owner may own the new one too, and a new one gets its mode. Raises
+    `like` is of the file that was there before: its owner may own the new one too, and a new one gets its mode. Raises
     OSError, whose `strerror` says what it is instead. Nothing waits for the other end of a FIFO.
     """
     with contextlib.suppress(FileNotFoundError):

@@ -168,7 +168,7 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def _open(path: Path, flags: int) -> int:
-    return fs.retrying(lambda: log_files.open_log(os.fspath(path), flags), OPEN_ELSEWHERE)
+    return fs.retrying(lambda: log_files.open_checked(os.fspath(path), flags), OPEN_ELSEWHERE)
 
 
 def _refused(code: str, done: str, path: Path, error: OSError) -> RefusedError:

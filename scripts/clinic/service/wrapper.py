@@ -133,7 +133,7 @@ class Log(io.RawIOBase):
             status = os.fstat(1)
             if log_files.identity_of(status) != old.identity:
                 return  # the service has put something else there
-            opened = log_files.open_log(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, status)
+            opened = log_files.open_checked(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, status)
             try:
                 self._file = log_files.LogFile(opened, self.path)
                 log_files.give_descriptors(opened, old.identity)
@@ -254,7 +254,7 @@ def _reset_signals() -> None:
 def _open_streams(told: dict[str, Any]) -> Log:
     """Hand out streams that write to the log: under pythonw there are none, and not even descriptors."""
     if sys.stdout is None or sys.stderr is None:
-        opened = log_files.open_log(told["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        opened = log_files.open_checked(told["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         log_files.give_descriptors(opened)
         if opened not in (1, 2):
             os.close(opened)
@@ -294,7 +294,7 @@ def _quiet_health_checks(path: str, status: int) -> None:
 def _stop_if_asked(path: str, launch: str) -> None:
     """End as by Ctrl+C when a file says so; it names the launch, so that no older request is obeyed."""
     try:
-        with open(path, encoding="ascii") as stream:
+        with os.fdopen(log_files.open_checked(path, os.O_RDONLY), encoding="ascii") as stream:
             asked = stream.read().strip() == launch
         if not asked:
             return
