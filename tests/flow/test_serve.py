@@ -11,6 +11,7 @@ import pytest
 
 from clinic import flow
 from clinic.errors import ClinicError, RefusedError
+from clinic.service import memory
 from clinic.settings import Settings, load
 
 APP = """
@@ -97,3 +98,13 @@ def test_logs_refuse_what_is_not_there(project: Settings) -> None:
         flow.logs(project, lines=5, follow=False, write=print)
     with pytest.raises(RefusedError, match="0 or more"):
         flow.logs(project, lines=-1, follow=False, write=print)
+    memory.keep(project, launch="abc")
+    with pytest.raises(RefusedError, match="moved or deleted after the last start") as caught:
+        flow.logs(project, lines=5, follow=False, write=print)
+    assert (caught.value.code, caught.value.exit_code, caught.value.hint) == ("no-log", 2, "invoke restart")
+    project.service.log_file.mkdir()
+    for follow in (False, True):
+        with pytest.raises(RefusedError, match="cannot be read: it is a folder") as caught:
+            flow.logs(project, lines=5, follow=follow, write=print)
+        assert (caught.value.code, caught.value.exit_code) == ("log-not-readable", 2)
+    assert "cannot be read" in flow.server_status(project).data["log_tail"][0]

@@ -14,8 +14,9 @@ import pytest
 
 from clinic import fs
 from clinic.errors import FailedError, RefusedError
-from clinic.service import identity, manager
-from clinic.service.table import look
+from clinic.service import identity, launch, manager
+from clinic.service.pidfile import Record
+from clinic.service.table import Identity, look
 
 Until = Callable[..., Any]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -163,3 +164,12 @@ def test_a_healthy_server_is_not_ended_for_a_file_that_cannot_be_written(
     assert (now.state, now.pid) == ("running", started.pid)
     p.stop()
     assert gone(started.pid)
+
+
+def test_a_log_that_cannot_be_read_is_not_said_to_be_empty(project: Any) -> None:
+    p = project()
+    p.service.log_file.mkdir()
+    me = Identity(os.getpid(), "0")
+    reason, told = launch._reason(p.settings, Record(server=me, leader=me), None)
+    assert reason is None
+    assert told == f" The log {p.service.log_file} cannot be read: it is a folder."

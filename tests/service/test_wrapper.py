@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +75,24 @@ def test_a_script_and_a_module_are_run_as_python_would(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_service_hears_what_its_starter_was_deaf_to(tmp_path: Path) -> None:
-    text = "import signal\nprint([signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)])\n"
+def test_what_the_starter_ignored_or_blocked_is_not_ignored_by_the_service(tmp_path: Path) -> None:
+    text = (
+        "import signal\nprint([each.name for each in signal.Signals if signal.getsignal(each) is signal.SIG_IGN],"
+        " len(signal.pthread_sigmask(signal.SIG_BLOCK, ())))\n"
+    )
     words = [sys.executable, str(WRAPPER), *script(tmp_path, text)]
-    deaf = ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh"]
-    plain = subprocess.run([*deaf, words[0], *words[2:]], capture_output=True, check=True, timeout=60)
-    assert plain.stdout == b"[True, True]\n"
-    done = subprocess.run([*deaf, *words], capture_output=True, check=True, timeout=60)
-    assert done.stdout == b"[False, False]\n"
+    names = ("SIGCHLD", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1")
+    exec_deaf = (
+        f"import os, signal, sys\nfor name in {names}: signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    deaf = [sys.executable, "-c", exec_deaf]
+    plain = subprocess.run([*deaf, words[0], *words[2:]], capture_output=True, text=True, check=True, timeout=60)
+    assert all(name in plain.stdout for name in names)
+    assert plain.stdout.endswith(" 2\n")
+    done = subprocess.run([*deaf, *words], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "['SIGPIPE', 'SIGXFSZ'] 0\n"
 
 
 def test_what_is_not_there_is_said_as_python_says_it(tmp_path: Path) -> None:
@@ -126,6 +138,265 @@ def test_old_logs_are_limited(tmp_path: Path) -> None:
     words = script(tmp_path, "for number in range(2000): print('x' * 50)\n")
     assert run(words, orders(tmp_path)).wait(30) == 0
     assert sorted(path.name for path in tmp_path.glob("b.log*")) == ["b.log", "b.log.1", "b.log.2"]
+
+
+# A service that writes numbered lines by print and by a child, and goes on when it is told to.
+TALKS = """
+import os, subprocess, sys, time
+code = "import os, sys\\nfor line in sys.stdin.buffer: os.write(1, b'child ' + line)"
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) if sys.argv[1:] else None
+number = 0
+for line in open(0):
+    for _ in range(int(line)):
+        print("line", number)
+        if child:
+            child.stdin.write(b"%d\\n" % number)
+            child.stdin.flush()
+        number += 1
+"""
+
+
+class Talking:
+    """A service that writes as many lines as it is told to."""
+
+    def __init__(self, folder: Path, *words: str, **more: Any) -> None:
+        """`words` are the service's arguments."""
+        self.log, self.lines = folder / "b.log", 0
+        self.kinds = ("line", "child") if words else ("line",)
+        self.process = run([*script(folder, TALKS), *words], orders(folder, **more), stdin=subprocess.PIPE)
+
+    def say(self, count: int = 3) -> None:
+        """Have it write, and wait until the lines are in the log's place."""
+        assert self.process.stdin
+        self.process.stdin.write(b"%d\n" % count)
+        self.process.stdin.flush()
+        self.lines += count
+        until(lambda: self.log.exists() and self.last() <= set(self.log.read_text("utf-8").splitlines()))
+
+    def last(self) -> set[str]:
+        """The lines that it wrote last."""
+        return {f"{kind} {self.lines - 1}" for kind in self.kinds}
+
+    def end(self) -> None:
+        """Let it end; it must not have failed."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        assert self.process.wait(60) == 0
+
+    def missing(self) -> set[str]:
+        """The lines that are in none of the files."""
+        found = {line for path in self.log.parent.glob("b.log*") for line in path.read_text("utf-8").splitlines()}
+        return {f"{kind} {number}" for kind in self.kinds for number in range(self.lines)} - found
+
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="tests/windows/test_files.py tries it there")
+
+
+@posix_only
+@pytest.mark.parametrize("words", [(), ("child",)], ids=["alone", "with a child"])
+def test_no_line_is_lost_when_others_rename_the_log(tmp_path: Path, words: tuple[str, ...]) -> None:
+    talking = Talking(tmp_path, *words, cap=1 << 20)
+    talking.say()
+    for generation in range(12):
+        for number in range(generation, 0, -1):
+            talking.log.with_name(f"b.log.{number}").rename(talking.log.with_name(f"b.log.{number + 1}"))
+        talking.log.rename(talking.log.with_name("b.log.1"))
+        if generation % 2:
+            talking.log.touch(0o600)
+        talking.say()
+    first = talking.log.with_name("b.log.12").read_text("utf-8").splitlines()
+    assert first[:3] == ["line 0", "line 1", "line 2"] or words
+    talking.log.with_name("b.log.12").unlink()  # to which the child still writes
+    talking.say()
+    talking.end()
+    assert {line.split()[1] for line in talking.missing()} <= {"0", "1", "2"}, "those that were deleted with it"
+    assert not list(tmp_path.glob("b.log.new"))
+
+
+@posix_only
+def test_after_a_deletion_and_a_copytruncate_lines_go_on_in_the_logs_place(tmp_path: Path) -> None:
+    talking = Talking(tmp_path, "child")
+    talking.say()
+    talking.log.chmod(0o600)
+    talking.log.unlink()
+    talking.say()
+    assert talking.log.stat().st_mode & 0o777 == 0o600
+    os.truncate(talking.log, 0)
+    talking.say()
+    talking.end()
+    assert b"\0" not in talking.log.read_bytes()
+    assert {line.split()[1] for line in talking.missing()} <= {str(number) for number in range(6)}
+
+
+@posix_only
+@pytest.mark.parametrize("kind", ["link", "FIFO", "folder"])
+def test_what_is_put_in_the_logs_place_is_not_written_to_and_costs_no_line(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"somebody's")
+    talking = Talking(tmp_path)
+    talking.say()
+    talking.log.unlink()
+    if kind == "link":
+        talking.log.symlink_to(target)
+    elif kind == "FIFO":
+        os.mkfifo(talking.log)
+    else:
+        talking.log.mkdir()
+    assert talking.process.stdin
+    talking.process.stdin.write(b"3\n")
+    talking.process.stdin.flush()
+    time.sleep(1.2)  # at least one look
+    talking.log.rmdir() if kind == "folder" else talking.log.unlink()
+    talking.lines += 3
+    talking.say()
+    talking.end()
+    assert target.read_bytes() == b"somebody's"
+    assert {line.split()[1] for line in talking.missing()} <= {"0", "1", "2"}
+
+
+@posix_only
+def test_rotation_by_others_in_the_middle_of_our_own_loses_no_line(tmp_path: Path) -> None:
+    talking = Talking(tmp_path, cap=1000, kept=10_000)
+    talking.say()
+    assert talking.process.stdin
+    talking.process.stdin.write(b"20000\n")
+    talking.process.stdin.flush()
+    talking.lines += 20_000
+    for generation in range(200):
+        with contextlib.suppress(FileNotFoundError):
+            talking.log.rename(talking.log.with_name(f"b.log-{generation}"))
+        if generation % 2:
+            talking.log.touch()
+        time.sleep(0.005)
+    talking.say()
+    talking.end()
+    assert list(tmp_path.glob("b.log.*")), "its own rotation went on"
+    assert talking.missing() == set()
+
+
+@posix_only
+def test_forked_processes_follow_by_themselves(tmp_path: Path) -> None:
+    text = (
+        "import os, sys\nread, write = os.pipe()\n"
+        "if os.fork():\n    for line in open(0): print('parent', line, end=''); os.write(write, b'x')\n"
+        "    os.close(write); os.wait()\n"
+        "else:\n    os.close(write)\n    while os.read(read, 1): print('forked')\n"
+    )
+    process, log = run(script(tmp_path, text), orders(tmp_path), stdin=subprocess.PIPE), tmp_path / "b.log"
+    assert process.stdin
+
+    def shown(lines: set[str]) -> bool:
+        return log.exists() and lines <= set(log.read_text("utf-8").splitlines())
+
+    for word in ("one", "two", "three"):
+        process.stdin.write(f"{word}\n".encode())
+        process.stdin.flush()
+        until(partial(shown, {f"parent {word}", "forked"}))
+        log.rename(tmp_path / f"b.log-{word}")
+    process.stdin.close()
+    assert process.wait(60) == 0
+
+
+@posix_only
+def test_what_the_service_puts_on_the_descriptors_stays_there(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    text = f"import os\nos.dup2(os.open({str(other)!r}, os.O_WRONLY | os.O_CREAT), 1)\n"
+    text += "print('theirs')\ninput()\nprint(2)\n"
+    process = run(script(tmp_path, text), orders(tmp_path), stdin=subprocess.PIPE)
+    until(lambda: other.exists() and other.read_bytes() == b"theirs\n")
+    (tmp_path / "b.log").unlink()
+    process.communicate(b"\n", timeout=60)
+    assert (process.returncode, other.read_bytes()) == (0, b"theirs\n2\n")
+
+
+@posix_only
+def test_a_deleted_log_that_cannot_be_made_again_does_not_grow_without_limit(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    text = (
+        "import os, sys\nprint('up')\nfor line in open(0):\n    for number in range(int(line)): print('x' * 99)\n"
+        "    print('said')\n    os.mkdir(sys.argv[1] + line.strip())\n"
+    )
+    words = [*script(tmp_path, text), str(tmp_path / "did ")]
+    process = run(words, orders(folder), stdin=subprocess.PIPE)
+    held = (folder / "b.log").open("rb")
+    until(lambda: b"up" in held.read())
+    (folder / "b.log").unlink()
+    folder.rmdir()
+    assert process.stdin
+    process.stdin.write(b"1000\n")
+    process.stdin.flush()
+    with held:
+        until((tmp_path / "did 1000").exists)
+        assert os.fstat(held.fileno()).st_size < 4200
+    folder.mkdir()
+    process.communicate(b"1\n", timeout=60)
+    text = "".join(path.read_text("utf-8") for path in sorted(folder.glob("b.log*"), reverse=True))
+    assert " lines are missing here: the log could not be written (it was deleted" in text
+    assert text.endswith("said\n")
+
+
+SMALL = """
+import os, sys
+def fill():
+    with open(sys.argv[1], "wb", 0) as stream:
+        try:
+            while True: stream.write(b"x" * 4096)
+        except OSError: pass
+for line in open(0):
+    if line.strip() == "fill": fill()
+    elif line.strip() == "free": os.remove(sys.argv[1])
+    else: print(line.strip(), "x" * 9000)
+    sys.__stderr__.flush()
+    os.mkdir(sys.argv[2] + line.strip())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root mounts a small file system")
+def test_a_full_disk_costs_lines_which_are_counted(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)], check=False)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        words = [*script(tmp_path, SMALL), str(small / "fill"), str(tmp_path / "did ")]
+        process = run(words, orders(small, cap=1 << 20), stdin=subprocess.PIPE)
+        assert process.stdin
+        for word in ("one", "fill", "two", "three", "free", "four"):
+            process.stdin.write(f"{word}\n".encode())
+            process.stdin.flush()
+            until((tmp_path / f"did {word}").exists)
+        process.stdin.close()
+        assert process.wait(60) == 0
+        lines = [line.rstrip("x ") for line in (small / "b.log").read_text("utf-8").splitlines()]
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(small)], check=True)
+    told = next(line for line in lines if line.startswith("==="))
+    assert " 2 lines are missing here: the log could not be written (No space left on device)" in told
+    assert [line for line in lines if line and line != told][:1] == ["one"]
+    assert lines[-1] == "four"
+
+
+@posix_only
+def test_a_limit_on_the_size_of_files_costs_lines_which_are_counted(tmp_path: Path) -> None:
+    import resource
+
+    text = "for number in range(100): print('line', number)\ninput()\nprint('more')\n"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+
+    process = run(script(tmp_path, text), orders(tmp_path, cap=1 << 20), stdin=subprocess.PIPE, preexec_fn=limit)
+    until(lambda: (tmp_path / "b.log").stat().st_size == 500)
+    time.sleep(0.5)  # that it has printed all of it can't be seen
+    os.truncate(tmp_path / "b.log", 0)
+    process.communicate(b"\n", timeout=60)
+    assert process.returncode == 0
+    cut, told, more = (tmp_path / "b.log").read_text("utf-8").splitlines()
+    assert cut == ""
+    assert "missing here: the log could not be written (File too large)" in told
+    assert more == "more"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -179,6 +450,22 @@ def test_the_stop_file_ends_this_launch_only(tmp_path: Path, said: str, *, ends:
         process.wait()
 
 
+@posix_only
+@pytest.mark.parametrize("kind", ["link", "FIFO"])
+def test_what_stands_in_the_stop_files_place_is_not_followed_and_holds_nothing_up(tmp_path: Path, kind: str) -> None:
+    words = script(tmp_path, "import time\nprint('up')\ntime.sleep(60)\n")
+    stop, target = tmp_path / "stop", tmp_path / "target"
+    target.write_text("abc", "ascii")
+    stop.symlink_to(target) if kind == "link" else os.mkfifo(stop)
+    process = run(words, orders(tmp_path, stop=str(stop)))
+    until(lambda: "up" in (tmp_path / "b.log").read_text("utf-8"))
+    time.sleep(0.6)  # several looks
+    assert process.poll() is None
+    stop.unlink()
+    stop.write_text("abc", "ascii")
+    assert process.wait(60) != 0
+
+
 def test_asking_to_stop_is_heard_or_not(kept_settings: Any) -> None:
     path = wrapping.stop_file(kept_settings, "abc")
     path.parent.mkdir(parents=True)
@@ -225,6 +512,7 @@ def test_the_launchs_cap_is_the_wrappers(kept_settings: Any) -> None:
 def test_the_wrapper_speaks_old_python() -> None:
     import ast
 
-    tree = ast.parse(WRAPPER.read_text(encoding="utf-8"), feature_version=(3, 7))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert names <= set(sys.stdlib_module_names)
+    for path in (WRAPPER, WRAPPER.with_name("log_files.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert names <= {*sys.stdlib_module_names, "log_files"}

@@ -79,6 +79,62 @@ def rotation(folder: Path, program: str, streams: str) -> dict[str, object]:
     }
 
 
+# A service that writes a line by itself and by a child for each file that is made for it.
+TALKS = """
+import os, subprocess, sys, time
+code = "import os, sys\\nfor line in sys.stdin.buffer: os.write(1, line)"
+child = subprocess.Popen([sys.argv[1], "-c", code], stdin=subprocess.PIPE, stdout=STDOUT, stderr=subprocess.DEVNULL)
+number = 0
+while not os.path.exists("stop"):
+    if os.path.exists(f"say{number}"):
+        print("printed", number)
+        child.stdin.write(b"child %d\\n" % number)
+        child.stdin.flush()
+        number += 1
+    time.sleep(0.02)
+child.stdin.close()
+child.wait()
+"""
+
+
+def others(folder: Path, program: str, streams: str) -> dict[str, object]:
+    """Rename the log under a service; after what no line came to the log's place, and which lines are nowhere.
+
+    Deletion can't be tried in wine: it removes the name with the last handle, as Windows did before 10.
+    """
+    log, service = folder / "größe.log", folder / "service.py"
+    service.write_text(TALKS.replace("STDOUT", "1" if streams == "none" else "None"), encoding="utf-8")
+    descriptor = logs.open_for_append(log)
+    env = {**os.environ, "BRIDGE_WRAPPER": json.dumps({"log": str(log), "cap": 1 << 20, "kept": 3})}
+    argv = [program, str(wrapping.WRAPPER), str(service), str(Path(program).with_name("python.exe"))]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": descriptor, "stderr": descriptor}
+    options["creationflags"] = process.WINDOWS_FLAGS
+    if streams == "none":
+        options = {"creationflags": 0x8}  # DETACHED_PROCESS
+    said, deaf = 0, []
+    with subprocess.Popen(argv, env=env, cwd=folder, **options) as started:
+        os.close(descriptor)
+        try:
+            for number, change in enumerate(("nothing", "rename", "rename and create")):
+                if change.startswith("rename"):
+                    log.rename(log.with_name(f"{number}.log"))
+                if change == "rename and create":
+                    log.touch()
+                until, here = time.monotonic() + 60, False
+                while not here and time.monotonic() < until:
+                    (folder / f"say{said}").touch()
+                    time.sleep(1.5)  # the writer looks every second
+                    here = {f"printed {said}", f"child {said}"} <= set(logs.tail(log, 100))
+                    said += 1
+                deaf += [] if here else [change]
+        finally:
+            (folder / "stop").touch()
+        code = started.wait(200)
+    found = {line for path in folder.glob("*.log") for line in path.read_text("utf-8").splitlines()}
+    written = {f"{kind} {number}" for number in range(said) for kind in ("printed", "child")}
+    return {"code": code, "deaf": deaf, "lost": sorted(written - found)}
+
+
 def readers(folder: Path, writes: str) -> dict[str, object]:
     """Replace a file beside a program that reads it all the time as we do."""
     path, stop = folder / "state.json", folder / "stop"
@@ -178,5 +234,5 @@ def ours(folder: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    trial = {each.__name__: each for each in (rotation, readers, reading, holders, ours)}[sys.argv[2]]
+    trial = {each.__name__: each for each in (rotation, others, readers, reading, holders, ours)}[sys.argv[2]]
     print(json.dumps(trial(Path(sys.argv[3]), *sys.argv[4:])))  # noqa: T201 - the answer

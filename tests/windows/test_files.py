@@ -46,6 +46,14 @@ def test_rotation_loses_no_line(machine: Machine, trial: Trial, program: str, st
     assert came["largest"] <= file_trials.CAP
 
 
+@pytest.mark.parametrize(
+    ("program", "streams"), [("python.exe", "log"), ("pythonw.exe", "log"), ("pythonw.exe", "none")]
+)
+def test_rotation_by_others_loses_no_line(machine: Machine, trial: Trial, program: str, streams: str) -> None:
+    path = Path(machine.suite, ".tools", "Scripts", program)
+    assert trial("others", machine.wine.inside(path), streams) == {"code": 0, "deaf": [], "lost": []}
+
+
 def test_a_file_is_replaced_beside_one_that_reads_it_all_the_time(trial: Trial) -> None:
     came = trial("readers", "50")
     assert (came["failed"], came["reads_failed"], came["torn"]) == (0, 0, 0)

@@ -169,9 +169,9 @@ def _told(
     service = settings.service
     data: dict[str, Any] = {**status.as_json(), "url": service.url, "log_file": service.log_file}
     if command == "status" and code:
-        from clinic.service.logs import tail
+        from clinic.service.logs import excerpt
 
-        data["log_tail"] = tail(service.log_file, 10)
+        data["log_tail"] = excerpt(service.log_file, 10)
     return Result(command, word, code, data, notes=(*notes, *status.notes))
 
 
@@ -182,11 +182,20 @@ def logs(settings: Settings, *, lines: int, follow: bool, write: Callable[[str],
     path = settings.service.log_file
     if lines < 0:
         raise RefusedError("bad-lines", f"--lines {lines}: a number of lines is 0 or more.", "invoke logs --lines 50")
-    if not path.is_file():
-        raise RefusedError("no-log", f"There is no log at {path}: the server has not been started yet.", "invoke start")
+    if log.is_missing(path):
+        raise _no_log(settings)
     if not follow:
         return Result("logs", "healthy", 0, {"log_file": path, "lines": log.tail(path, lines)})
     with contextlib.suppress(KeyboardInterrupt):
         for line in log.follow(path, lines):
             write(line)
     return Result("logs", "healthy", 0, {"log_file": path})
+
+
+def _no_log(settings: Settings) -> RefusedError:
+    from clinic.service import memory
+
+    missing = f"There is no log at {settings.service.log_file}:"
+    if memory.recall(settings).launch:
+        return RefusedError("no-log", f"{missing} it was moved or deleted after the last start.", "invoke restart")
+    return RefusedError("no-log", f"{missing} the server has not been started yet.", "invoke start")

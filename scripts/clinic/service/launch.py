@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from clinic.service.health import Answer
     from clinic.service.readiness import OnWait
+    from clinic.service.reasons import Reason
     from clinic.settings import Settings
 
 
@@ -74,7 +75,7 @@ def start(settings: Settings, given: With, on_wait: OnWait = None, **more: objec
     """
     launch, child = os.urandom(8).hex(), None
     log, note = _open_log(settings)
-    planned = _record(settings, given, pidfile.UNBORN, launch, logs.size(settings.service.log_file))
+    planned = _record(settings, given, pidfile.UNBORN, launch, os.fstat(log).st_size)
     facts = {"mode": given.mode, "launch": launch, "stopgap": given.stopgap, "ends_with_job": False, **more}
     # Before the spawn: if we are killed right after it, the server is found by its launch id.
     said = [note, memory.keep(settings, wanted="up", last_reason="", record=_text(settings, planned), **facts)]
@@ -196,21 +197,18 @@ def _abandon(settings: Settings, child: process.Child, launch: str) -> None:
 
 
 def _died(settings: Settings, record: Record, code: int | None) -> FailedError:
-    from clinic.service import reasons
+    from clinic.service.reasons import exit_words
 
-    text = _own_text(settings, record)
-    reason = reasons.reason(text, code, reasons.own_modules(settings.service))
-    how = reasons.exit_words(code) if code is not None else "it ended"
+    reason, unreadable = _reason(settings, record, code)
+    how = exit_words(code) if code is not None else "it ended"
     if reason is None:
-        return FailedError("start-failed", f"The server ended while starting ({how}).", "invoke logs")
+        return FailedError("start-failed", f"The server ended while starting ({how}).{unreadable}", "invoke logs")
     return FailedError(reason.code, f"The server ended while starting ({how}): {reason.message}.", reason.hint)
 
 
 def _late(settings: Settings, record: Record, answer: Answer) -> FailedError:
-    from clinic.service import reasons
-
-    reason = reasons.reason(_own_text(settings, record), None, reasons.own_modules(settings.service))
-    told = f" Its log says: {reason.message}." if reason else " Its log says nothing."
+    reason, unreadable = _reason(settings, record, None)
+    told = f" Its log says: {reason.message}." if reason else unreadable or " Its log gives no reason."
     message = f"No healthy answer from {settings.service.url} within {settings.service.start_timeout:g} s"
     return FailedError(
         "start-timeout",
@@ -219,7 +217,13 @@ def _late(settings: Settings, record: Record, answer: Answer) -> FailedError:
     )
 
 
-def _own_text(settings: Settings, record: Record) -> str:
-    """Read what this start wrote, without the line that we wrote ourselves."""
-    text = logs.since(settings.service.log_file, record.log_start)
-    return text.partition("\n")[2] if text.startswith("=== ") else text
+def _reason(settings: Settings, record: Record, code: int | None) -> tuple[Reason | None, str]:
+    """Find the reason in what this start wrote; if the log can't be read, a sentence that says so."""
+    from clinic.service import reasons
+
+    try:
+        text = logs.since(settings.service.log_file, record.log_start)
+    except RefusedError as error:
+        return None, f" {error.message}"
+    own = text.partition("\n")[2] if text.startswith("=== ") else text  # without the line that we wrote ourselves
+    return reasons.reason(own, code, reasons.own_modules(settings.service)), ""

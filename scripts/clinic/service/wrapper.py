@@ -9,33 +9,57 @@ it nothing is done but running the service.
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import contextlib
 import io
 import json
 import os
 import runpy
-import shutil
 import signal
+import stat
 import sys
 import threading
+import time
 import types
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-_LOOK = 5.0  # seconds between two looks at the log's size, for what others write to it
+if TYPE_CHECKING:
+    from clinic.service import log_files
+else:  # under -I and -P the script's folder is not on the path
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import log_files
+
+    del sys.path[0]
+
+_LOOK = 1.0  # seconds between two looks at the log, for what others write to it and do with it
+_MOST_LEFT = 8  # logs that were renamed or deleted and are watched for what children go on writing to them
 _STOP_LOOK = 0.2  # seconds between two looks for a request to stop
 _ADDRESS, _METHOD, _PATH, _VERSION, _STATUS = range(5)  # what uvicorn tells of a request
 
 
 class Log(io.RawIOBase):
-    """The log as a stream. A disk that is full costs lines, never the server."""
+    """The log as a stream, on descriptors 1 and 2. A disk that is full costs lines, never the server.
+
+    Programs that the service starts inherit the descriptors. They can't be made to open another file, so what they
+    write to a log that was renamed or deleted is passed on to the one in its place.
+    """
 
     def __init__(self, path: str, cap: int, kept: int) -> None:
         """`path` is the log's, `cap` the bytes from which it is put aside, `kept` how many old ones stay."""
         super().__init__()
         self.path, self.cap, self.kept = path, cap, kept
         self._lock = threading.RLock()
-        self._between_lines = True
-        self._limit = cap - cap // 16
+        self._limit = log_files.least(cap)
+        self._between_lines, self._ended, self._ended_before = True, 0, 0  # the latter two count line ends
+        self._dropped, self._cut, self._why = 0, False, ""  # line ends, what came behind the last of them, the reason
+        self._left: list[log_files.LogFile] = []
+        self._forked = False
+        # A device is not rotated.
+        self._file = log_files.LogFile(1, path) if stat.S_ISREG(os.fstat(1).st_mode) else None
+        if sys.platform != "win32":
+            os.register_at_fork(after_in_child=self._after_fork)
+        atexit.register(self.look)
 
     def writable(self) -> bool:
         """It is."""
@@ -46,65 +70,144 @@ class Log(io.RawIOBase):
         return 1
 
     def write(self, data: Any) -> int:
-        """Write all of it."""
-        left = memoryview(data).cast("B")
-        size = len(left)
+        """Write all of it; what cannot be written is counted."""
+        view = memoryview(data).cast("B")
         with self._lock:
+            # Windows opens a file to tell its identity, which costs more than the write.
+            if self._between_lines and os.name != "nt":
+                self._follow()
+            self._put(view)
+            self._rotate()
+        return len(view)
+
+    def look(self) -> None:
+        """Do what is due even if the service writes nothing."""
+        with self._lock:
+            if self._between_lines or self._ended == self._ended_before:  # print() writes a line in several parts
+                self._follow()
+            self._ended_before = self._ended
+            self._pass_on()
+            self._put(memoryview(b""))
+            self._rotate()
+
+    def _put(self, data: memoryview) -> None:
+        left = data
+        try:
+            if self._dropped or self._cut:
+                self._report_dropped()
+            while left:
+                left = left[os.write(1, left) :]
+        except OSError as error:
+            self._drop(bytes(left), error.strerror or str(error))
+        written = data[: len(data) - len(left)]
+        if written:
+            self._between_lines = bytes(written[-1:]) == b"\n"
+            self._ended += self._between_lines
+
+    def _drop(self, data: bytes, why: str) -> None:
+        if data:
+            self._dropped += data.count(b"\n")
+            self._cut = data[-1:] != b"\n"
+            self._why = why
+
+    def _report_dropped(self) -> None:
+        count = self._dropped + self._cut
+        lines = "1 line is" if count == 1 else f"{count} lines are"
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
+        text = f"=== {stamp} {lines} missing here: the log could not be written ({self._why})\n"
+        left = memoryview((text if self._between_lines else "\n" + text).encode("utf-8", "replace"))
+        while left:
+            left = left[os.write(1, left) :]
+            self._between_lines = not left
+        self._dropped, self._cut = 0, False
+
+    def _follow(self) -> None:
+        """Go on in the log's place if the file that is written to is not there any more."""
+        old = self._file
+        if old is None:
+            return
+        try:
+            if log_files.is_at(self.path, old.identity):
+                old.position = old.size()
+                return
+            status = os.fstat(1)
+            if log_files.identity_of(status) != old.identity:
+                return  # the service has put something else there
+            opened = log_files.open_checked(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, status)
             try:
-                while left:
-                    left = left[os.write(1, left) :]
-            except OSError:
-                return size
-            self._between_lines = bytes(data[-1:]) == b"\n"  # print() writes it by itself
-            self.rotate()
-        return size
+                self._file = log_files.LogFile(opened, self.path)
+                log_files.give_descriptors(opened, old.identity)
+            finally:
+                os.close(opened)
+            self._between_lines = True
+            self._leave(old)
+        except OSError:
+            return  # what can't be opened now can be at another look
 
-    def rotate(self) -> None:
-        """Put it aside when it has come near the cap: copied and emptied, since others write to it and read it.
+    def _leave(self, old: log_files.LogFile) -> None:
+        """Watch a log that was renamed or deleted for what children write to it."""
+        status = os.fstat(old.log)
+        same = status.st_size == os.fstat(1).st_size  # the same file, on a mount without lasting inode numbers
+        if self._forked or same:
+            old.close()
+            return
+        if status.st_nlink:  # renamed: what it holds is not lost
+            old.position = status.st_size
+        self._left.append(old)
+        self._pass_on()
+        if len(self._left) > _MOST_LEFT:
+            quiet = min(self._left, key=lambda each: each.grown)
+            self._left.remove(quiet)
+            quiet.close()
 
-        What this process writes waits meanwhile. Whoever else writes to it (children of the service) goes on doing so:
-        a line of theirs is lost only if it comes between the last read and the truncation.
+    def _pass_on(self) -> None:
+        for old in self._left:
+            with contextlib.suppress(OSError):
+                while self._between_lines and not self._dropped:
+                    data = old.new_lines()
+                    if not data:
+                        break
+                    self._put(memoryview(data))
+                self._drop(old.shrink(self.cap), "it was deleted")
+
+    def _rotate(self) -> None:
+        """Put the log aside if it is near the cap, between two lines if there is an end of one before the cap.
+
+        What this process writes waits meanwhile. Children go on writing: a line of theirs is lost only if it comes
+        between the last read and the truncation.
         """
-        with self._lock:
-            try:
-                size = os.fstat(1).st_size
-                if size > self._limit and (self._between_lines or size > self.cap):
-                    self._limit = size + self.cap // 16  # where it is tried again if it fails
-                    self._put_aside()
-                    self._limit = self.cap - self.cap // 16
-            except OSError:
-                return  # no room for a copy, or somebody keeps the old ones open: a long log is better than none
+        file = self._file
+        if file is None:
+            return
+        try:
+            size = file.size()
+            if size < log_files.least(self.cap):
+                self._limit = log_files.least(self.cap)
+            if size <= self._limit or not (self._between_lines or size > self.cap):
+                return
+            self._limit = size + self.cap // 16  # where it is tried again if it fails
+            if log_files.is_at(self.path, file.identity):
+                log_files.put_aside(file.log, self.path, self.cap, self.kept)
+            else:
+                self._drop(file.shrink(self.cap), "it was deleted, and cannot be made again")
+        except OSError:
+            return  # no room for a copy, or somebody keeps the old ones open: a long log is better than none
 
-    def _put_aside(self) -> None:
-        staged = self.path + ".new"
-        with open(self.path, "r+b", buffering=0) as log:
-            try:
-                with open(staged, "wb") as copy:
-                    shutil.copyfileobj(log, copy, 1 << 20)
-                for number in range(self.kept - 1, 0, -1):
-                    if os.path.exists(self._numbered(number)):
-                        os.replace(self._numbered(number), self._numbered(number + 1))
-                os.replace(staged, self._numbered(1))
-            except OSError:
-                if os.path.exists(staged):
-                    os.remove(staged)
-                raise
-            with open(self._numbered(1), "ab", buffering=0) as copy:
-                shutil.copyfileobj(log, copy, 1 << 20)
-            log.truncate(0)
-
-    def _numbered(self, number: int) -> str:
-        return f"{self.path}.{number}"
+    def _after_fork(self) -> None:
+        """In a forked process: only the parent passes on, and a thread that does not exist here may hold the lock."""
+        self._lock = threading.RLock()
+        self._forked = True
+        for old in self._left:
+            old.close()
+        self._left = []
 
 
 def main(words: list[str]) -> None:
     """Prepare, and become the service."""
     told = json.loads(os.environ.pop("BRIDGE_WRAPPER", "{}"))
-    _hear()
+    _reset_signals()
     if told.get("log"):
-        log = Log(told["log"], told["cap"], told["kept"])
-        _open_streams(log)
-        _watch(_LOOK, log.rotate)
+        _watch(_LOOK, _open_streams(told).look)
     if told.get("quiet"):
         _quiet_health_checks(told["quiet"], told["status"])
     if told.get("stop"):
@@ -139,56 +242,30 @@ def _share_a_hidden_console() -> None:
         return  # windows open and close then; the service runs all the same
 
 
-def _hear() -> None:
-    """Let the service hear Ctrl+C and SIGHUP: that its starter was deaf to them (nohup, `&` in a script) is not its."""
-    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
+def _reset_signals() -> None:
+    """Undo what its starter ignored or blocked (nohup, `&` in a script, an old daemon): both are inherited by exec."""
+    for number in (signal.SIGINT,) if sys.platform == "win32" else signal.Signals:
+        if signal.getsignal(number) is signal.SIG_IGN and number.name not in {"SIGPIPE", "SIGXFSZ"}:  # Python's own
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _open_streams(log: Log) -> None:
+def _open_streams(told: dict[str, Any]) -> Log:
     """Hand out streams that write to the log: under pythonw there are none, and not even descriptors."""
     if sys.stdout is None or sys.stderr is None:
-        _give_descriptors(log.path)
+        opened = log_files.open_checked(told["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        log_files.give_descriptors(opened)
+        if opened not in (1, 2):
+            os.close(opened)
+    log = Log(told["log"], told["cap"], told["kept"])
     # As PYTHONUNBUFFERED has it: what is printed is there at once, also when the process is killed after it.
     sys.stdout = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
     sys.stderr = io.TextIOWrapper(log, "utf-8", "backslashreplace", write_through=True)
     for name in ("stdout", "stderr"):
         if getattr(sys, f"__{name}__") is None:
             setattr(sys, f"__{name}__", getattr(sys, name))
-
-
-def _give_descriptors(path: str) -> None:
-    """Make the log descriptors 1 and 2, which the programs that the service starts inherit."""
-    if sys.platform != "win32":
-        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    else:  # pragma: no cover - tests/windows/test_files.py tries it
-        opened = _open_on_windows(path)
-    for number in (1, 2):
-        os.dup2(opened, number)
-        os.set_inheritable(number, True)  # noqa: FBT003 - dup2 of a number to itself leaves it as it is
-    if opened not in (1, 2):
-        os.close(opened)
-
-
-if sys.platform == "win32":  # pragma: no cover
-
-    def _open_on_windows(path: str) -> int:
-        """Open the log as `open_shared` of clinic/fs.py does and says why; this python can't import it."""
-        import ctypes
-        import msvcrt
-        from ctypes import wintypes
-
-        word = wintypes.DWORD
-        create = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
-        create.argtypes = [wintypes.LPCWSTR, word, word, wintypes.LPVOID, word, word, wintypes.HANDLE]
-        create.restype = wintypes.HANDLE
-        append, shared, open_always = 0x00120194, 7, 4
-        handle = create(path, append, shared, None, open_always, 0x80, None)
-        if handle == wintypes.HANDLE(-1).value:
-            raise ctypes.WinError(ctypes.get_last_error())
-        return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_APPEND)
+    return log
 
 
 def _watch(seconds: float, look: Callable[[], None]) -> None:
@@ -217,7 +294,7 @@ def _quiet_health_checks(path: str, status: int) -> None:
 def _stop_if_asked(path: str, launch: str) -> None:
     """End as by Ctrl+C when a file says so; it names the launch, so that no older request is obeyed."""
     try:
-        with open(path, encoding="ascii") as stream:
+        with os.fdopen(log_files.open_checked(path, os.O_RDONLY), encoding="ascii") as stream:
             asked = stream.read().strip() == launch
         if not asked:
             return
