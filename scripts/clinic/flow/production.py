@@ -76,11 +76,13 @@ def _switched(who: Patient, mode: str, *, dry_run: bool) -> Result:
     settings = who.settings
     now, known = manager.status(settings), memory.recall(settings).mode
     runs = now.pid is not None and now.state in {"running", "starting", "hung"}
-    again = runs and now.mode != mode
+    # One that is wanted and down: a change of the mode was killed between the stop and the start.
+    again = now.mode != mode if runs else now.wanted == "up" and now.state in {"stopped", "stale", "failed"}
     if dry_run:
         plan = [f"remember {mode} mode"] * (known != mode) + ["restart the server in it"] * again
         return Result(_NAME, "planned", 0, {**now.as_json(), "plan": plan})
     with mode_told(settings):
+        manager.complete(settings)
         after, note = remedy.change(settings, mode, _restarting(who, now) if again else None)
     word: OutcomeWord = "healthy" if again or known != mode else "unchanged"
     return _told(settings, after or manager.status(settings), word, notes=(note,) if note else ())

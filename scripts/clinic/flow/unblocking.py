@@ -66,6 +66,8 @@ def unblock(  # noqa: PLR0913 - the flags of the command
     if system.revert:
         return _reverted(settings, now, dry_run=dry_run)
     if now.state == "running":
+        if not dry_run:
+            manager.complete(settings)
         return _told(now, "unchanged", (), now.stopgap or "")
     house = ground.wheelhouse(wheelhouse)
     shown.step("Looking at the environment")

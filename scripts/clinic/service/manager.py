@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from clinic.service.status import Status as Status  # noqa: PLC0414 - part of this room's door
     from clinic.settings import Settings
 
-__all__ = ["restart", "start", "status", "stop", "withdraw"]
+__all__ = ["complete", "restart", "start", "status", "stop", "withdraw"]
 
+_LACKING = frozenset({"missing", "stale"})
 _LINGERING = 125.0  # seconds; Linux keeps a connection for 60 s in TIME_WAIT, and for 60 s in FIN_WAIT2 before that
 _LOOK_AGAIN = 0.25  # seconds
 _STOP_PATIENCE = 10.0  # seconds beyond stop_timeout that `stop` waits for a start to give way
@@ -127,10 +128,22 @@ def _locked(settings: Settings, doing: str, patience: float = 0.0) -> Iterator[N
         yield
 
 
+def complete(settings: Settings) -> None:
+    """Write the pid file that a running server lacks, after a start that was killed or that found the disk full."""
+    with _locked(settings, "start", _STOP_PATIENCE):
+        found = find.server(settings)
+        if found.kind == "ours" and found.record:
+            _inscribe(settings, found.record)
+
+
+def _inscribe(settings: Settings, record: Record) -> None:
+    if pidfile.read(settings.service).kind in _LACKING:
+        launch.inscribe(settings, record)  # deleted, or never written; other people's scripts go by it
+
+
 def _already(settings: Settings, record: Record, on_wait: OnWait) -> Status | None:
     """Leave a running server alone, wait for one that is still starting; None when it has ended meanwhile."""
-    if pidfile.read(settings.service).kind in {"missing", "stale"}:
-        launch.inscribe(settings, record)  # deleted, or never written; other people's scripts go by it
+    _inscribe(settings, record)
     memory.keep(settings, wanted="up")
     now = status(settings)
     if now.state == "starting":
