@@ -61,7 +61,7 @@ def open_place() -> Iterator[Path]:
 def look_as_somebody_else(venv: Path, base: Path) -> list[list[str]]:
     """Observe and examine as a user who is not root, with a python that user can run."""
     scripts = venv.parent / "scripts"
-    shutil.copytree(ROOT / "scripts" / "clinic", scripts / "clinic", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         [base, "-I", "-B", "-c", _AS_SOMEBODY_ELSE, scripts, venv],
         user=None if os.geteuid() else 65534,
