@@ -92,7 +92,7 @@ def hold(path: Path) -> Iterator[None]:
 
 def judged(shed: Shed) -> Verdict:
     """Judge the tool environment. Raises Trouble where something that is not ours is in the way."""
-    for each in (shed, shed.beside):
+    for each in (shed, shed.beside, shed.aside):
         if reason := foreign_reason(each):
             raise Trouble(
                 "not-ours",
@@ -125,13 +125,13 @@ def act(shed: Shed, display: Display, verdict: Verdict) -> bool:
 
 def leftovers(shed: Shed) -> list[Path]:
     """Find what a killed run has left."""
-    return [path for path in (shed.aside, shed.beside.tools) if os.path.lexists(path)]
+    return [path for path in (shed.aside.tools, shed.beside.tools) if os.path.lexists(path)]
 
 
 def recover(shed: Shed) -> None:
     """Revert what a killed run has begun, and clear away what it left."""
-    if os.path.lexists(shed.aside) and not os.path.lexists(shed.tools):
-        move(shed.aside, shed.tools)
+    if os.path.lexists(shed.aside.tools) and not os.path.lexists(shed.tools):
+        move(shed.aside.tools, shed.tools)
     for path in leftovers(shed):
         remove(path)
 
@@ -141,13 +141,13 @@ def swap(new: Shed, shed: Shed) -> None:
     if not os.path.lexists(shed.tools):
         move(new.tools, shed.tools)
     elif not rename_by_flag(new.tools, shed.tools, "exchange"):
-        move(shed.tools, shed.aside)
+        move(shed.tools, shed.aside.tools)
         try:
             move(new.tools, shed.tools)
         except BaseException:
-            move(shed.aside, shed.tools)
+            move(shed.aside.tools, shed.tools)
             raise
-        move(shed.aside, new.tools)
+        move(shed.aside.tools, new.tools)
 
 
 def create(shed: Shed, display: Display) -> None:

@@ -16,6 +16,7 @@ FORMAT = 1
 NAME = ".tools"
 # As many bytes, so that launchers and scripts can be told where they will lie without a change of their size.
 BESIDE = ".t.new"
+ASIDE = ".tools.aside"
 WINDOWS = os.name == "nt"
 SCRIPTS = "Scripts" if WINDOWS else "bin"
 MARK = "The tool environment of Bridge Clinic. It can be deleted: python scripts/bootstrap.py makes it again.\n"
@@ -39,9 +40,9 @@ class Shed:
         return Shed(self.root, BESIDE)
 
     @property
-    def aside(self) -> Path:
-        """Where the old one is for a moment if the two can't change places in one step."""
-        return self.root / ".tools.aside"
+    def aside(self) -> Shed:
+        """The same clone with the old environment, for a moment, if the two can't change places in one step."""
+        return Shed(self.root, ASIDE)
 
     @property
     def lock_file(self) -> Path:

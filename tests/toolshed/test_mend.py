@@ -170,7 +170,7 @@ def test_failed_first_run_leaves_nothing(clone: Clone, tmp_path: Path) -> None:
     assert clone.beside() == []
 
 
-@pytest.mark.parametrize("name", [".tools", ".t.new"])
+@pytest.mark.parametrize("name", [".tools", ".t.new", ".tools.aside"])
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_what_is_not_ours_is_refused_and_left_alone(clone: Clone, tmp_path: Path, kind: str, name: str) -> None:
     place = clone.root / name
