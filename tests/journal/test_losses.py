@@ -278,6 +278,35 @@ def test_a_backup_without_its_receipt_is_listed(project: Today) -> None:
     assert (entry.state, entry.stash) == ("foreign", project.listed()[0])
 
 
+def test_projects_that_share_their_records_keep_the_backups_of_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `records` in ~/.invoke.yaml says it for all of somebody's projects."""
+    shared, one, other = tmp_path / "records", tmp_path / "one", tmp_path / "other"
+    for root in (one, other):
+        make(root / ENV, "first")
+    mine, theirs = Records(shared, one), Records(shared, other)
+
+    def rebuilt(records: Records, text: str) -> str:
+        venv, made = records.root / ENV, records.root / ".clinic-0123abcd" / "new"
+        make(made, text)
+        with records.lock("rebuild", venv), records.transaction("rebuild", venv) as change:
+            change.swap(made, venv)
+            return change.commit().id
+
+    kept = rebuilt(mine, "second")
+    killed = rebuilt(mine, "third")
+    closed, pending = (mine.store.file(killed, suffix) for suffix in (".jsonl", ".pending"))
+    lines = closed.read_bytes().splitlines(keepends=True)
+    pending.write_bytes(b"".join(line for line in lines if b"state" not in line))
+    closed.unlink()
+    monkeypatch.setattr(expiry, "LASTS", -60.0)
+    rebuilt(theirs, "fourth")
+    assert {path.name for path in (shared / "stash").iterdir()} >= {kept, killed}
+    foreign = next(entry for entry in theirs.entries() if entry.id == kept)
+    assert (foreign.state, foreign.venv) == ("foreign", one / ENV)
+
+
 # The lock
 
 

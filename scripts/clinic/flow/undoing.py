@@ -58,13 +58,16 @@ def _whose(settings: Settings, venv: str | Path | None, entry_id: str) -> Patien
     """The environment of the repair that is named, else of `--venv`, else of the newest repair of this project."""
     records = Records(settings.records, settings.root)
     if entry_id:
-        return _patient_of(settings, _by_id(records, entry_id))
+        entry = _by_id(records, entry_id)
+        if entry.state == "foreign":  # nothing is locked or cleared away beside another project's environment
+            records.refuse_impossible(entry)
+        return _patient_of(settings, entry)
     if venv is not None:
         return patient(settings, venv)
     newest = next((each for each in reversed(records.entries()) if each.state in {"pending", "done"}), None)
     standing = next((each for each in records.standing() if each.is_of_this_generation()), None)
-    entry = newest if newest and newest.state == "pending" else standing
-    return _patient_of(settings, entry) if entry else patient(settings)
+    chosen = newest if newest and newest.state == "pending" else standing
+    return _patient_of(settings, chosen) if chosen else patient(settings)
 
 
 def _patient_of(settings: Settings, entry: Entry) -> Patient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,9 @@ def expire(records: Records, venv: Path) -> list[Path]:
     """
     removed: list[Path] = []
     with contextlib.suppress(OSError):
-        for entry in _old(records.entries()):
+        # Also another project's, where several have one folder of records: its next run puts that back.
+        unfinished = {entry.id for entry in records.store.pending()}
+        for entry in _old([entry for entry in records.entries() if entry.id not in unfinished]):
             if entry.venv == venv or entry.state == "foreign":
                 removed += _given_up(records, entry)
                 continue
@@ -37,11 +39,10 @@ def expire(records: Records, venv: Path) -> list[Path]:
     return removed
 
 
-def _old(entries: Iterable[Entry]) -> list[Entry]:
+def _old(entries: Sequence[Entry]) -> list[Entry]:
     """What is to go: oldest first, as `entries` are."""
     newest: dict[Path, Entry] = {}
     kept: dict[Path, Entry] = {}
-    entries = [entry for entry in entries if entry.state != "pending"]
     for entry in entries:
         newest[entry.venv] = entry
         if entry.stash:

@@ -181,6 +181,7 @@ class Store:
         entry.generation = tuple(Identity.from_json(each) for each in head["generation"])
         if ".." in venv.parts or not self._is_ours(venv, head):
             entry.state, entry.near = "foreign", False
+            entry.venv = Path(_text(head["root"])) / head["venv"]
             entry.why = "it was made by another project, or by this one at another place"
         return entry
 
