@@ -279,17 +279,27 @@ def keep(path: Path, kept: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, a link (as a link) or a folder with all in it, with times and modes; nothing may be at `target`."""
+    """Copy a file, a link (as a link) or a folder with all in it, with times and modes; nothing may be at `target`.
+
+    A pipe, a socket (of gunicorn or supervisor) or a device has no content to read: it is made again, as `cp -a` does.
+    """
     ownership.make_folder(target.parent)
-    if source.is_symlink() or not source.is_dir():
+    status = source.lstat()
+    if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
         shutil.copy2(source, target, follow_symlinks=False)
-    else:
+        return
+    if stat.S_ISDIR(status.st_mode):
         target.mkdir()
         # Not shutil.copytree: it goes on after an error, and then raises one that has no errno.
         with os.scandir(source) as entries:
             for entry in entries:
                 copy(Path(entry.path), target / entry.name)
-        shutil.copystat(source, target)
+    elif sys.platform != "win32":
+        try:
+            os.mknod(target, status.st_mode, status.st_rdev)
+        except OSError as error:  # only root makes devices, and on macOS sockets: the source can't be copied then
+            raise OSError(error.errno, error.strerror, str(source)) from error
+    shutil.copystat(source, target)
 
 
 def remove(path: Path) -> None:

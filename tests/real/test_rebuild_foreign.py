@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -108,6 +111,20 @@ def test_a_pipe_stays(site: Site) -> None:
     os.mkfifo(site.venv / "pipe")
     result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
     assert [each["path"].name for each in result.data["left"]] == ["pipe"]
+
+
+def test_a_socket_in_a_folder_comes_along(site: Site) -> None:
+    """Of a server behind a proxy, or of supervisor: reading it fails with ENXIO."""
+    folder = site.venv / "run"
+    folder.mkdir()
+    (folder / "notes").write_text("mine", encoding="utf-8")
+    os.mkfifo(folder / "pipe")
+    with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as server:  # a socket's path may have 107 characters
+        server.bind("app.sock")
+    result = flow.rebuild(site.settings, wheelhouse=site.wheelhouse)
+    assert (result.outcome, result.data["left"]) == ("cured", [])
+    assert (folder / "notes").read_text("utf-8") == "mine"
+    assert (stat.S_ISSOCK((folder / "app.sock").lstat().st_mode), (folder / "pipe").is_fifo()) == (True, True)
 
 
 def test_a_full_disk_while_a_folder_is_carried_over_is_said_as_that(
