@@ -17,7 +17,11 @@ _LOOK_AGAIN = 0.05  # seconds; only while another run holds the lock
 
 
 def of_environment(venv: Path) -> Path:
-    """Where the lock of an environment lies: beside it, so that every project finds the same one."""
+    """Where the lock of an environment lies: beside it, so that every project finds the same one.
+
+    Of a link to an environment that is the environment's; one that leads nowhere is itself what is replaced.
+    """
+    venv = Path(os.path.realpath(venv) if venv.is_dir() else venv)
     folder = Path(os.path.realpath(venv.parent))
     there = next(each for each in (folder, *folder.parents) if each.exists())  # the others are made with the lock
     if os.access(there, os.W_OK | os.X_OK):

@@ -324,6 +324,17 @@ def test_a_file_system_without_locks_is_named(project: Today, monkeypatch: pytes
         pass
 
 
+def test_a_link_to_an_environment_has_the_lock_of_the_environment(project: Today, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project.venv)
+    with project.records.lock("heal", project.venv), pytest.raises(BusyError):  # noqa: SIM117 - the second is refused
+        with Records(tmp_path / "other").lock("heal", link):
+            pass
+    link.unlink()
+    link.symlink_to(tmp_path / "nowhere")
+    assert lock.of_environment(link) == tmp_path / ".link.lock"
+
+
 def test_the_lock_of_a_read_only_place_is_in_the_users_run_folder(
     project: Today, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
