@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -370,3 +371,19 @@ def test_what_is_new_follows_its_folder_but_not_a_sticky_one(
     ownership.adopt(new, place / "env")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (new, new / "f")] == [folder, file]
     assert ownership.mode_in(place) == file
+
+
+@posix
+@pytest.mark.parametrize(("number", "raised"), [(errno.EPERM, False), (errno.EINVAL, False), (errno.EIO, True)])
+def test_what_cannot_be_given_away_stays_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, raised: bool
+) -> None:
+    """`unshare -r` and some containers: root is nobody else's root, and the group of a shared folder is unknown."""
+
+    def refused(*_where: object, **_how: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chown", refused)
+    status = os.stat_result([0o100644, 1, 1, 1, 4321, 4321, 0, 0, 0, 0])
+    with pytest.raises(OSError, match="Input/output") if raised else contextlib.nullcontext():
+        ownership.give(tmp_path, status)

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+# Only root gives files away, and not to users that its container does not know (EINVAL; user_namespaces(7)). File
+# systems in user space may know no owners.
+_NOT_GIVEN = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 PRIVATE = 0o700
 """The permissions of folders that are this user's alone."""
 
@@ -65,8 +69,11 @@ def give(path: Path, other: os.stat_result) -> None:
     """Give an entry to another one's owner and group where the system lets us."""
     mine = path.lstat()
     if sys.platform != "win32" and (mine.st_uid, mine.st_gid) != (other.st_uid, other.st_gid):
-        with contextlib.suppress(PermissionError):  # only root gives files away
+        try:
             os.chown(path, other.st_uid, other.st_gid, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NOT_GIVEN:
+                raise
 
 
 def make_private(folder: Path) -> None:
