@@ -72,6 +72,10 @@ _OF_THE_MACHINE: dict[int, tuple[str, str, str]] = {
     errno.EDQUOT: ("disk-full", "the disk quota is used up", "free some space, then try again"),
     errno.EIO: _BROKEN,
     errno.ESTALE: _BROKEN,
+    getattr(errno, "ENOTCONN", errno.EIO): _BROKEN,  # a FUSE file system whose program has ended
+    getattr(errno, "EUCLEAN", errno.EIO): _BROKEN,  # damaged: ext4, XFS, btrfs
+    getattr(errno, "EBADMSG", errno.EIO): _BROKEN,  # damaged: a wrong checksum
+    errno.EFBIG: ("file-too-large", "files may not be that large here", "raise the limit: ulimit -f unlimited"),
     errno.ENODEV: _BROKEN,
     errno.EROFS: ("disk-read-only", "the file system is read-only", "make it writable, then try again"),
     errno.EACCES: _DENIED,
