@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from clinic import ownership
 from clinic.errors import BusyError, RefusedError
 from toolshed import oslock
 
@@ -52,8 +53,10 @@ def held(path: Path, doing: str, patience: float = 0.0, *, code: str = "busy") -
     """Hold the lock at `path` while `doing` (a command's name); wait for it at most `patience` seconds.
 
     Raises BusyError (with this code) that names the holder and since when, RefusedError if no lock can be made.
+    Folders that are made for it and stay empty (the path of an environment was mistyped) are removed with it.
     """
     deadline = time.monotonic() + patience
+    new = [folder for folder in path.parents if not folder.exists()] if path.parent not in run_folders() else []
     while (descriptor := _taken(path)) is None:
         if time.monotonic() >= deadline:
             raise BusyError(code, f"{_holder(path)} Nothing was touched.", "wait until it is done, then try again")
@@ -63,13 +66,18 @@ def held(path: Path, doing: str, patience: float = 0.0, *, code: str = "busy") -
         yield
     finally:
         oslock.release(path, descriptor)
+        for folder in new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _taken(path: Path) -> int | None:
     """A descriptor that holds the lock; None while another run has it."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         return oslock.take(path)
+    except FileNotFoundError:
+        return None  # the one who has just released it had made the folder
     except oslock.CannotLockError as error:
         raise RefusedError(
             "no-lock",
@@ -82,6 +90,15 @@ def _taken(path: Path) -> int | None:
             f"The lock {path} cannot be made: {error.strerror}. Nothing was touched.",
             f"free some space, or make {path.parent} writable",
         ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """The run folder is private; one for an environment is not: a service of another user may run from it."""
+    if folder not in run_folders():
+        ownership.make_folder(folder)
+        return
+    ownership.make_folder(folder, ownership.PRIVATE)
+    ownership.refuse_foreign(folder)
 
 
 def _holder(path: Path) -> str:

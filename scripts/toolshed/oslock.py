@@ -18,7 +18,7 @@ from typing import Any
 LOCKED_BYTE = 1 << 30  # far behind the text: on Windows nobody else can read bytes that are locked
 HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 0}  # wine's _locking says 0
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # no link, and no waiting for a pipe's end
 
 
 class CannotLockError(OSError):
@@ -61,7 +61,8 @@ def sign(descriptor: int, **more: str) -> None:
 def note(path: Path) -> dict[str, Any]:
     """Read the note of the lock's holder; empty where it has not signed yet."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | AS_IT_IS)) as file:
+            found = json.loads(file.read() or b"")  # None: of a pipe
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -79,12 +80,12 @@ def release(path: Path, descriptor: int) -> None:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | AS_IT_IS, 0o644)
     except OSError:
         if sys.platform == "win32":
             raise
         with contextlib.suppress(OSError):  # another user's, or read-only: flock needs no write, only the note does
-            return os.open(path, os.O_RDONLY | NO_LINK)
+            return os.open(path, os.O_RDONLY | AS_IT_IS)
         raise
 
 

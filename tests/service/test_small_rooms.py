@@ -53,6 +53,39 @@ def test_the_lock_ends_with_its_block(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_is_left_of_a_mistyped_path(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with lock.held(tmp_path / "a" / "b" / "x.lock", "heal"):
+            if os.name != "nt":
+                assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o755, "others may have to reach what is in it"
+    finally:
+        os.umask(before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are POSIX's")
+def test_a_pipe_as_a_lock_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    os.mkfifo(path)
+    path.chmod(0o444)  # another user's is opened for reading only, which waits for a writer
+    with lock.held(path, "start"), pytest.raises(BusyError, match="only just begun"), lock.held(path, "stop"):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_run_folder_that_is_planted_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "bridge-clinic").symlink_to(tmp_path / "other")
+    with (
+        pytest.raises(RefusedError, match="not a folder of this user"),
+        lock.held(lock.run_folder() / "x.lock", "heal"),
+    ):
+        pass
+    assert not list((tmp_path / "other").iterdir())
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a file as a folder")
 def test_no_lock_no_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "ascii")
