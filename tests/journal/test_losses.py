@@ -260,6 +260,16 @@ def test_old_backups_go_and_the_newest_stays(project: Today, monkeypatch: pytest
     assert sorted(path.name for path in (project.root / ".clinic" / "stash").iterdir()) == project.ids()
 
 
+def test_a_backup_that_something_is_mounted_in_stays(project: Today, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = repaired(project, "rebuild", "1")
+    place = project.root / ".clinic" / "stash" / first / ENV / "data"
+    monkeypatch.setattr("clinic.anatomy.ownership._mounted", lambda: [(place, "nfs4")])
+    monkeypatch.setattr(expiry, "LASTS", -60.0)
+    for token in "23":
+        repaired(project, "rebuild", token)
+    assert first in {path.name for path in (project.root / ".clinic" / "stash").iterdir()}
+
+
 def test_beyond_the_limit_the_oldest_backups_go(project: Today, monkeypatch: pytest.MonkeyPatch) -> None:
     for token in "123":
         repaired(project, "rebuild", token)

@@ -106,6 +106,14 @@ def test_what_holds_more_than_an_environment(site: Site, place: str) -> None:
     assert refused(site, named, yes=True).code in {"not-replaceable", *(["whole-python"] if place == "/" else [])}
 
 
+def test_a_mount_point_in_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's volume for data or for a package that is worked on: a rebuild would move it to the stash."""
+    built(site)
+    place = site.venv / "data"
+    monkeypatch.setattr("clinic.anatomy.ownership._mounted", lambda: [(Path("/"), "ext4"), (place, "nfs4")])
+    assert f"{place} is a mount point" in refused(site).message
+
+
 def test_the_suites_own_environment(site: Site) -> None:
     assert "this suite itself runs in" in refused(site, Path(sys.prefix), yes=True).message
 

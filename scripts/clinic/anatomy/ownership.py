@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,10 +97,20 @@ class Owners:
 
     @cached_property
     def _mounts(self) -> Sequence[tuple[Path, str]]:
-        try:
-            return mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
-        except OSError:
-            return ()
+        return _mounted()
+
+
+def mounted_below(folder: Path) -> Iterator[Path]:
+    """The mount points in a folder: what is in those is not the folder's, and moves and goes with it all the same."""
+    real = Path(os.path.realpath(folder))
+    return (place for place, _ in _mounted() if real in place.parents)
+
+
+def _mounted() -> Sequence[tuple[Path, str]]:
+    try:
+        return mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        return ()
 
 
 def mounts(mountinfo: str) -> list[tuple[Path, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinic import fs, lock
+from clinic.anatomy.ownership import mounted_below
 from clinic.errors import BusyError, RefusedError
 from clinic.records.entry import Entry
 from clinic.records.places import ID
@@ -83,6 +84,8 @@ def size_of(entry: Entry) -> int:
 def _given_up(records: Records, entry: Entry) -> list[Path]:
     """Remove its backup and its receipt; the receipt says so first, for one that stands must have its backup."""
     backup = entry.stash
+    if backup and next(mounted_below(backup), None):
+        return []  # somebody's data, which would be removed with it
     try:
         if entry.state != "foreign":
             records.store.end(entry, "expired")

@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from clinic import proc
 from clinic.anatomy import layout
+from clinic.anatomy.ownership import mounted_below
 from clinic.anatomy.there import exists, is_folder, names_in, same
 from clinic.errors import RefusedError
 from clinic.settings import Settings
@@ -75,6 +77,8 @@ def _vital(venv: Path, settings: Settings) -> Objection:
             return f"{venv} holds {name} ({place})", _ELSEWHERE
     if venv.parent == venv or os.path.ismount(venv):
         return f"{venv} is a mount point", _ELSEWHERE
+    if inner := next(mounted_below(venv), None):  # it would move along into the stash
+        return f"{inner} is a mount point in the environment", f"umount {proc.quoted(inner)}"
     return _FINE
 
 
