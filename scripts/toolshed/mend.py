@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 import sys
 import venv
 from typing import TYPE_CHECKING
@@ -201,6 +202,10 @@ def refuse_stranger(shed: Shed) -> dict[str, object]:
     return who
 
 
+# The whole name: the clone may lie in a folder like project.t.new.
+MADE_IN = re.compile(rb"(?<![\w.-])" + re.escape(BESIDE.encode()) + rb"(?![\w.-])")
+
+
 def settle(tools: Path, site_packages: Path) -> None:
     """Write the place where the environment will lie into the files that name the one where it was made.
 
@@ -210,8 +215,8 @@ def settle(tools: Path, site_packages: Path) -> None:
     changed = []
     for path in (tools / "pyvenv.cfg", *(tools / SCRIPTS).iterdir()):
         old = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-        if BESIDE.encode() in old:
-            new = old.replace(BESIDE.encode(), NAME.encode())
+        new = MADE_IN.sub(NAME.encode(), old)
+        if new != old:
             path.write_bytes(new)
             changed.append((record_hash(old), record_hash(new)))
     for record in site_packages.glob("*.dist-info/RECORD"):

@@ -115,6 +115,14 @@ def test_nothing_in_the_tools_names_the_place_where_they_were_made(clone: Clone)
     assert (mode, int(size)) == (f"sha256={checksum(script)}", len(script))
 
 
+def test_a_clone_whose_own_path_has_that_name_in_it_keeps_its_path(tmp_path: Path) -> None:
+    shed = Shed(tmp_path / "project.t.new").beside
+    shed.scripts.mkdir(parents=True)
+    shed.program("invoke").write_text(f"#!{shed.python}\n", encoding="utf-8")
+    mend.settle(shed.tools, shed.tools)
+    assert shed.program("invoke").read_text(encoding="utf-8") == f"#!{Shed(shed.root).python}\n"
+
+
 def test_killed_between_two_renames_the_old_ones_come_back(clone: Clone) -> None:
     """Where the system can't let two folders change places in one step."""
     clone.run("run", "first")
