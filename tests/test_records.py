@@ -244,6 +244,13 @@ def test_a_folder_that_holds_something_else_becomes_no_records_folder(tmp_path: 
     assert sorted(path.name for path in data.iterdir()) == [".gitignore", "thesis.txt"]
 
 
+@pytest.mark.parametrize("name", ["lost+found", ".DS_Store"])
+def test_a_new_volume_becomes_the_records_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "volume" / name).mkdir(parents=True)
+    Records(tmp_path / "volume").ready()
+    assert (tmp_path / "volume" / ".gitignore").is_file()
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can act for somebody else")
 def test_what_root_records_in_somebodys_project_is_theirs(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)

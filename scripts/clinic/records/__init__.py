@@ -34,6 +34,8 @@ _IGNORE = b"*\n"
 _OURS_ALONE = frozenset({"receipts", "events.jsonl"})
 _OURS = _OURS_ALONE | {"stash", "snapshots", "incidents", "service", "borrow", "lifeboat", "wheelhouse", "lock"}
 """What lies in the folder, and which names nobody else gives."""
+_OF_SYSTEMS = frozenset({"lost+found", ".snapshot", ".DS_Store", "desktop.ini", "Thumbs.db"})
+"""What a new volume of a container has, and what the desktops of macOS and Windows put into any folder."""
 _REMEMBERED = 200
 """Receipts that a look at an environment reads, newest first: what lies further back explains no damage of today."""
 
@@ -62,7 +64,7 @@ class Records:
     def _refuse_other_folder(self, ignore: Path) -> None:
         # A run that was killed while it made the folder has left a temporary file.
         there = {path.name for path in self.folder.iterdir() if not fs.is_temporary(path.name)}
-        other = sorted(there - _OURS - {ignore.name})
+        other = sorted(there - _OURS - _OF_SYSTEMS - {ignore.name})
         if other and not there & _OURS_ALONE:
             raise RefusedError(
                 "records-in-the-way",
