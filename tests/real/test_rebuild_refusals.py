@@ -114,6 +114,18 @@ def test_a_mount_point_in_the_environment(site: Site, monkeypatch: pytest.Monkey
     assert f"{place} is a mount point" in refused(site).message
 
 
+@pytest.mark.parametrize("command", [flow.fix_cfg, flow.rebuild, flow.heal, flow.undo])
+def test_a_dry_run_refuses_a_records_folder_that_is_somebodys(site: Site, command: Callable[..., Result]) -> None:
+    built(site)
+    settings = site.settings
+    shutil.rmtree(settings.records)
+    settings.records.mkdir()
+    (settings.records / "thesis.txt").touch()
+    with pytest.raises(RefusedError, match=r"holds something else \(thesis\.txt\)"):
+        command(settings, dry_run=True)
+    assert [path.name for path in settings.records.iterdir()] == ["thesis.txt"]
+
+
 def test_the_suites_own_environment(site: Site) -> None:
     assert "this suite itself runs in" in refused(site, Path(sys.prefix), yes=True).message
 

@@ -214,6 +214,9 @@ _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 
 def locked(who: Patient, command: str, *, dry_run: bool) -> AbstractContextManager[list[Entry]]:
     """The environment's lock, for what changes something; yields what became of runs that were killed."""
+    if dry_run:
+        with suppress(OSError):  # a folder that can't be read is found by the look
+            who.records.refuse_other_folder()
     return nullcontext([]) if dry_run or of_environment(who.venv) in _HELD.get() else _hold(who, command)
 
 

@@ -55,13 +55,17 @@ class Records:
         Raises OSError, and RefusedError if it is a folder that holds something else.
         """
         ownership.make_folder(self.folder, ownership.PRIVATE)
+        self.refuse_other_folder()
         ignore = self.folder / ".gitignore"
-        if not fs.exists(ignore) or fs.read_bytes(ignore, length=len(_IGNORE) + 1) != _IGNORE:
-            self._refuse_other_folder(ignore)
         if not fs.exists(ignore):
             fs.write_atomically(ignore, _IGNORE, durable=False)
 
-    def _refuse_other_folder(self, ignore: Path) -> None:
+    def refuse_other_folder(self) -> None:
+        """Raise RefusedError if the folder is there and holds something else; OSError. Nothing is written."""
+        ignore = self.folder / ".gitignore"
+        ours = fs.exists(ignore) and fs.read_bytes(ignore, length=len(_IGNORE) + 1) == _IGNORE
+        if ours or not fs.exists(self.folder):
+            return
         # A run that was killed while it made the folder has left a temporary file.
         there = {path.name for path in self.folder.iterdir() if not fs.is_temporary(path.name)}
         other = sorted(there - _OURS - _OF_SYSTEMS - {ignore.name})
