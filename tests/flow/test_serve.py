@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import venv as creator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,18 @@ def test_no_start_from_an_environment_that_lost_its_cfg(project: Settings) -> No
             command(project)
         assert (caught.value.code, caught.value.hint) == ("cfg-missing", "invoke fix-cfg")
     assert not project.service.log_file.exists()
+
+
+@pytest.mark.parametrize("command", [flow.start_server, flow.restart_server])
+def test_a_dry_run_is_refused_as_the_run_would_be(project: Settings, command: Callable[..., object]) -> None:
+    with socket.create_server((project.service.host, project.service.port)):
+        for dry_run in (True, False):
+            with pytest.raises(RefusedError) as caught:
+                command(project, dry_run=dry_run)
+            assert caught.value.code == "port-taken"
+    project.service.pid_file.mkdir()
+    with pytest.raises(RefusedError, match="names something else"):
+        command(project, dry_run=True)
 
 
 def test_a_start_that_dies_of_the_application_says_why(project: Settings) -> None:

@@ -36,6 +36,7 @@ def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False
     _refuse_a_start_that_cannot_work(who)
     python = layout.python_in(who.venv)
     if dry_run:
+        manager.refuse_start(settings, python, who.venv)
         argv = settings.service.argv(python, who.venv, settings.root)
         return Result("start", "planned", 0, {**manager.status(settings).as_json(), "plan": [" ".join(argv)]})
     try:
@@ -130,6 +131,7 @@ def restart_server(settings: Settings, venv: Venv = None, *, dry_run: bool = Fal
     recovered = () if dry_run else recovered_first(who)
     _refuse_a_start_that_cannot_work(who)
     if dry_run:
+        manager.refuse_start(settings, layout.python_in(who.venv), who.venv)
         return Result("restart", "planned", 0, {**manager.status(settings).as_json(), "plan": ["stop", "start"]})
     try:
         with server_told(settings):

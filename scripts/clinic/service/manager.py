@@ -216,6 +216,27 @@ def clear_way(settings: Settings) -> tuple[str, ...]:
     return notes
 
 
+def refuse_start(settings: Settings, python: Path, venv: Path) -> None:
+    """Raise the refusals of `start` and `restart` that can be foreseen while nothing is touched."""
+    launch.refuse_impossible(settings, With(python, venv))
+    refuse_in_the_way(settings)
+    service, found = settings.service, find.server(settings)
+    keeps_port = found.kind == "ours" and found.record and found.record.port == service.port
+    if not keeps_port and not ports.is_free(service.host, service.port):
+        left = {each.pid for each in find.orphans(settings, found)}
+        holder = ports.holder(service.port, left)
+        if holder and not holder.ours:
+            raise _port_taken(service.port, holder)
+
+
+def _port_taken(port: int, holder: ports.Holder) -> RefusedError:
+    return RefusedError(
+        "port-taken",
+        f"Port {port} is taken by {holder}. Nothing was started, and it was not touched.",
+        "end it, or set clinic.service.port in invoke.yaml to another port",
+    )
+
+
 def await_port(settings: Settings, on_wait: OnWait = None) -> tuple[str, ...]:
     """Wait until the port can be bound, if only connections of a server that has ended keep it; returns notes.
 
@@ -224,11 +245,7 @@ def await_port(settings: Settings, on_wait: OnWait = None) -> tuple[str, ...]:
     service, begun, waited = settings.service, time.monotonic(), 0.0
     while not ports.is_free(service.host, service.port):
         if holder := ports.held_by(service.port):
-            raise RefusedError(
-                "port-taken",
-                f"Port {service.port} is taken by {holder}. Nothing was started, and it was not touched.",
-                "end it, or set clinic.service.port in invoke.yaml to another port",
-            )
+            raise _port_taken(service.port, holder)
         if not waited:
             memory.keep(settings, wanted="up")  # from now on a `stop` shows
         refuse_unwanted(settings)
