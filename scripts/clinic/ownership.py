@@ -48,7 +48,8 @@ def give_to_owner(path: Path, old: Path) -> None:
 def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder, and those above it that are missing; nothing is done to one that is there.
 
-    What root makes belongs to the owner of the folder that it lies in. Raises OSError.
+    `PRIVATE` ones are so whatever the umask. What root makes belongs to the owner of the folder that it lies in.
+    Raises OSError.
     """
     if not folder.is_dir():
         make_folder(folder.parent, mode)
@@ -56,6 +57,8 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
             folder.mkdir(mode, exist_ok=True)
         except FileExistsError as error:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+        if mode == PRIVATE:
+            folder.chmod(mode)
         follow_folder(folder)
 
 
@@ -74,19 +77,6 @@ def give(path: Path, other: os.stat_result) -> None:
         except OSError as error:
             if error.errno not in _NOT_GIVEN:
                 raise
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter, whatever the umask; nothing is done to one that is there.
-
-    What root makes belongs to the owner of the folder that it lies in. Raises OSError.
-    """
-    try:
-        folder.mkdir(PRIVATE)
-    except FileExistsError:
-        return
-    folder.chmod(PRIVATE)
-    follow_folder(folder)
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -512,3 +512,14 @@ def test_a_manual_start_counts_restarts_anew(project: Any) -> None:
     p.stop()
     memory.keep(p.settings, restarts=7)
     assert p.start().restarts == 0
+
+
+def test_a_folder_that_holds_something_else_takes_no_state(project: Any) -> None:
+    p = project()
+    p.settings.records.mkdir(exist_ok=True)
+    (p.settings.records / "thesis.txt").touch()
+    for act in (p.start, p.stop):
+        with pytest.raises(RefusedError) as refused:
+            act()
+        assert refused.value.code == "records-in-the-way"
+    assert [path.name for path in p.settings.records.iterdir()] == ["thesis.txt"]

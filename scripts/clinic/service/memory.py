@@ -212,10 +212,11 @@ def _me() -> int:
 
 def _make_folder(settings: Settings, path: Path) -> None:
     """Make one of the folders that such files lie in; nothing of ours is written into one that was planted."""
-    if path == folder(settings):
-        ownership.make_folder(settings.records.parent)
-        ownership.make_private(settings.records)
-    ownership.make_private(path)
+    if path == folder(settings) and not path.is_dir():
+        from clinic.records import Records  # the first time only: it costs more than all of this
+
+        Records(settings.records, settings.root).ready()
+    ownership.make_folder(path, ownership.PRIVATE)
     if path in lock.run_folders():
         ownership.refuse_foreign(path)
     elif path.is_symlink() and path.lstat().st_uid not in {0, _me()}:
