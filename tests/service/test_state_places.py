@@ -512,3 +512,23 @@ def test_a_manual_start_counts_restarts_anew(project: Any) -> None:
     p.stop()
     memory.keep(p.settings, restarts=7)
     assert p.start().restarts == 0
+
+
+@root_only
+def test_a_fifo_in_the_place_of_a_lock_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    os.mkfifo(path)
+    path.chmod(0o444)
+    tmp_path.chmod(0o755)
+    words = "import os, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from toolshed import oslock; "
+    words += f"os.seteuid({STRANGER}); print(oslock.take(Path('x.lock')) is not None)"
+    argv = [sys.executable, "-c", words, str(SCRIPTS)]
+    taken = subprocess.run(argv, stdout=subprocess.PIPE, timeout=60, check=True, cwd=tmp_path)
+    assert taken.stdout == b"True\n", "opened to read only, for want of the right to write"
+    with lock.held(path, "a test"), pytest.raises(BusyError), lock.held(path, "another"):
+        pass
+    path.unlink()
+    with lock.held(path, "a test"):
+        path.write_bytes(b"[" * 100_000)  # a stranger's
+        with pytest.raises(BusyError), lock.held(path, "another"):
+            pass
