@@ -195,7 +195,9 @@ def give_descriptors(opened: int, old: tuple[int, int] | None = None) -> None:
 
 
 def open_checked(path: str, flags: int, like: os.stat_result | None = None) -> int:
-    """Open a device, or a file that belongs to us, to root or to its folder's owner. Links are not followed.
+    """Open a device, or a file of ours, of root or of its folder's owner. Links are not followed.
+
+    In a folder that only its owner can write to it may be anybody's.
 
     `like` is of the file that was there before: its owner may own the new one too, and a new one gets its mode. Raises
     OSError, whose `strerror` says what it is instead. Nothing waits for the other end of a FIFO.
@@ -224,7 +226,8 @@ def _check(path: str, status: os.stat_result, like: os.stat_result | None) -> No
         raise OSError(errno.EINVAL, f"it is {kind}", path)
     if sys.platform != "win32":
         folder = os.stat(os.path.dirname(path) or ".")
-        if status.st_uid not in {os.geteuid(), 0, folder.st_uid, (like or folder).st_uid}:
+        planted = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)  # else its owner has put it there: /var/log
+        if planted and status.st_uid not in {os.geteuid(), 0, folder.st_uid, (like or folder).st_uid}:
             raise OSError(errno.EPERM, f"it belongs to another user (uid {status.st_uid})", path)
 
 
