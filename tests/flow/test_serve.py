@@ -118,7 +118,7 @@ def test_logs_refuse_what_is_not_there(project: Settings) -> None:
     with pytest.raises(RefusedError, match="0 or more"):
         flow.logs(project, lines=-1, follow=False, write=print)
     memory.keep(project, launch="abc")
-    with pytest.raises(RefusedError, match="moved or deleted after the last start") as caught:
+    with pytest.raises(RefusedError, match="moved or deleted, clinic") as caught:
         flow.logs(project, lines=5, follow=False, write=print)
     assert (caught.value.code, caught.value.exit_code, caught.value.hint) == ("no-log", 2, "invoke restart")
     project.service.log_file.mkdir()

@@ -178,9 +178,10 @@ def test_a_stop_that_is_refused_leaves_the_server_wanted(project: Any, monkeypat
 
     p = project()
     p.start()
-    with monkeypatch.context() as patch, pytest.raises(RefusedError, match="may not signal"):
+    with monkeypatch.context() as patch:
         patch.setattr(stopping, "end", refuse)
-        p.stop()
+        with pytest.raises(RefusedError, match="may not signal"):
+            p.stop()
     known = memory.recall(p.settings)
     assert known.wanted == "up", "else a monitor would not bring it back when it dies"
     assert known.ended != known.launch, "nor count its death"

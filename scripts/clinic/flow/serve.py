@@ -201,5 +201,6 @@ def _no_log(settings: Settings) -> RefusedError:
 
     missing = f"There is no log at {settings.service.log_file}:"
     if memory.recall(settings).launch:
-        return RefusedError("no-log", f"{missing} it was moved or deleted after the last start.", "invoke restart")
+        why = "it was moved or deleted, clinic.service.log_file was changed, or the disk was full"
+        return RefusedError("no-log", f"{missing} since the last start {why}.", "invoke restart")
     return RefusedError("no-log", f"{missing} the server has not been started yet.", "invoke start")
