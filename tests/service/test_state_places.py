@@ -532,3 +532,22 @@ def test_a_fifo_in_the_place_of_a_lock_keeps_nobody_waiting(tmp_path: Path) -> N
         path.write_bytes(b"[" * 100_000)  # a stranger's
         with pytest.raises(BusyError), lock.held(path, "another"):
             pass
+
+
+@root_only
+def test_what_a_stranger_puts_beside_the_log_is_not_read_nor_waited_for(project: Any) -> None:
+    p = project()
+    p.service.log_file.touch()
+    memory.keep(p.settings, wanted="up")
+    state, held = (memory.places(p.settings, suffix)[1] for suffix in (".json", ".lock"))
+    state.write_text(json.dumps({"wanted": "down", "mode": "production", "serial": 1000}), "ascii")
+    with lock.held(held, "a stranger"):
+        for path in (state, held):
+            os.chown(path, STRANGER, STRANGER)
+        assert (memory.recall(p.settings).wanted, memory.recall(p.settings).mode) == ("up", "debug")
+        with memory.locked(p.settings, ".lock", "a test"):
+            pass
+        os.chown(p.service.log_file, STRANGER, STRANGER)
+        assert memory.recall(p.settings).wanted == "down", "the user's whose log it is"
+        with pytest.raises(BusyError), memory.locked(p.settings, ".lock", "a test"):
+            pass
