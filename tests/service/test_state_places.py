@@ -520,14 +520,13 @@ def test_a_fifo_in_the_place_of_a_lock_keeps_nobody_waiting(tmp_path: Path) -> N
     os.mkfifo(path)
     path.chmod(0o444)
     tmp_path.chmod(0o755)
-    words = "import os, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from toolshed import oslock; "
-    words += f"os.seteuid({STRANGER}); print(oslock.take(Path('x.lock')) is not None)"
+    words = "import fcntl, os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+    words += f"from toolshed import oslock; os.seteuid({STRANGER}); print(oslock.take(Path('x.lock')) is not None)"
     argv = [sys.executable, "-c", words, str(SCRIPTS)]
     taken = subprocess.run(argv, stdout=subprocess.PIPE, timeout=60, check=True, cwd=tmp_path)
     assert taken.stdout == b"True\n", "opened to read only, for want of the right to write"
     with lock.held(path, "a test"), pytest.raises(BusyError), lock.held(path, "another"):
         pass
-    path.unlink()
     with lock.held(path, "a test"):
         path.write_bytes(b"[" * 100_000)  # a stranger's
         with pytest.raises(BusyError), lock.held(path, "another"):

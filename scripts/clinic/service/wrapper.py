@@ -49,8 +49,7 @@ class Log(io.RawIOBase):
         """`path` is the log's, `cap` the bytes from which it is put aside, `kept` how many old ones stay."""
         super().__init__()
         self.path, self.cap, self.kept = path, cap, kept
-        self._lock = threading.RLock()
-        self._limit = log_files.least(cap)
+        self._lock, self._limit = threading.RLock(), log_files.least(cap)
         self._between_lines, self._ended, self._ended_before = True, 0, 0  # the latter two count line ends
         self._dropped, self._cut, self._why = 0, False, ""  # line ends, what came behind the last of them, the reason
         self._left: list[log_files.LogFile] = []
