@@ -74,7 +74,7 @@ def bench(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Make one change of each command go wrong, at sampled points; commands, faults or soak go after --."""
     install(session, *LOCKS)
-    session.run("python", "-m", "tests.faults", *session.posargs)
+    session.run("python", "-m", "tests.faults", *session.posargs, env={"PYTHONPATH": str(ROOT / "scripts")})
 
 
 @nox.session(default=False, python=False)

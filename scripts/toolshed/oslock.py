@@ -63,7 +63,7 @@ def note(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | AS_IT_IS)) as file:
             found = json.loads(file.read() or b"")  # None: of a pipe
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -58,6 +58,11 @@ def test_the_whole_life(project: Settings) -> None:
         assert (started.outcome, started.exit_code, started.data["state"]) == ("healthy", 0, "running")
         assert flow.start_server(project).outcome == "unchanged"
         assert flow.start_server(project, project.root / "env").outcome == "unchanged"
+        with memory.locked(project, ".lock", "restart"):
+            assert flow.start_server(project).exit_code == 0, "what runs needs no turn"
+        memory.keep(project, wanted="down")  # as an interrupted stop leaves it
+        assert flow.start_server(project).outcome == "unchanged"
+        assert memory.recall(project).wanted == "up"
         creator.create(project.root / "other", with_pip=False, symlinks=sys.platform != "win32")
         for command in (flow.start_server, flow.keep_alive):
             with pytest.raises(RefusedError, match="runs already, from") as caught:
@@ -113,7 +118,7 @@ def test_logs_refuse_what_is_not_there(project: Settings) -> None:
     with pytest.raises(RefusedError, match="0 or more"):
         flow.logs(project, lines=-1, follow=False, write=print)
     memory.keep(project, launch="abc")
-    with pytest.raises(RefusedError, match="moved or deleted after the last start") as caught:
+    with pytest.raises(RefusedError, match="moved or deleted, clinic") as caught:
         flow.logs(project, lines=5, follow=False, write=print)
     assert (caught.value.code, caught.value.exit_code, caught.value.hint) == ("no-log", 2, "invoke restart")
     project.service.log_file.mkdir()

@@ -120,6 +120,17 @@ def test_the_first_signal_asks_the_second_forces() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_once_forcing_has_begun_no_signal_interrupts_it() -> None:
+    with Bell() as bell:
+        os.kill(os.getpid(), signal.SIGINT)
+        bell.interrupt_once()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert bell.asked == 4
+
+
 def test_under_nohup_the_closed_terminal_is_survived() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

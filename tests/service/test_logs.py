@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -131,11 +132,27 @@ def test_what_stands_in_the_logs_place_is_refused_by_name(log: Path, kind: str) 
     assert "cannot be read" in logs.excerpt(log, 3)[0]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
+def test_the_hint_names_the_target_of_a_relative_link_as_the_settings_need_it(log: Path) -> None:
+    log.symlink_to("../var/b.log")
+    with pytest.raises(RefusedError) as refused:
+        logs.open_for_append(log)
+    assert f" to {log.parent.parent / 'var' / 'b.log'}, or remove" in refused.value.hint
+
+
 @pytest.mark.skipif(os.name == "nt", reason="devices of POSIX")
 def test_a_device_may_be_the_log_and_keeps_nothing() -> None:
     os.close(logs.open_for_append(Path(os.devnull)))
     with pytest.raises(RefusedError, match="a device"):
         logs.tail(Path(os.devnull), 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can act for somebody else")
+def test_the_log_that_root_makes_is_the_folders_owners(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    path = tmp_path / "service.log"
+    os.close(logs.open_for_append(path))
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12345)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives files away")
@@ -147,6 +164,8 @@ def test_another_users_log_is_not_ours_unless_the_folder_is_his(log: Path, monke
     os.chown(log, 4712, -1)
     assert logs.tail(log, 1) == ["text"], "the folder's owner's"
     os.chown(log.parent, 4713, -1)
+    assert logs.tail(log, 1) == ["text"], "its owner has put it there: nobody else can"
+    log.parent.chmod(0o777)
     for act in (logs.open_for_append, *READ):
         with pytest.raises(RefusedError, match="another user"):
             act(log)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from clinic.errors import BusyError, FailedError, RefusedError
-from clinic.service import health, identity, manager
+from clinic.service import health, identity, manager, memory, stopping
 from clinic.service.table import look
 
 Until = Callable[..., Any]
@@ -170,3 +170,18 @@ def test_a_server_is_asked_on_the_port_that_it_was_started_with(project: Any) ->
     assert f"runs on port {old}" in now.notes[0]
     p.stop()
     assert p.status().state == "stopped"
+
+
+def test_a_stop_that_is_refused_leaves_the_server_wanted(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_options: object) -> stopping.Ended:
+        raise PermissionError(1, "Operation not permitted")
+
+    p = project()
+    p.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, "end", refuse)
+        with pytest.raises(RefusedError, match="may not signal"):
+            p.stop()
+    known = memory.recall(p.settings)
+    assert known.wanted == "up", "else a monitor would not bring it back when it dies"
+    assert known.ended != known.launch, "nor count its death"

@@ -126,12 +126,15 @@ def test_a_recycled_pid_is_foreign_but_provably_not_our_server(project: Any, bys
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs another user's file")
-def test_a_file_that_another_user_wrote_proves_nothing(project: Any) -> None:
+def test_a_file_that_another_user_wrote_proves_nothing(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
     service = project().service
     pidfile.write(service.pid_file, RECORD)
     os.chown(service.pid_file, 54321, 54321)
     reading = pidfile.read(service)
     assert (reading.kind, reading.replaceable) == ("foreign", False)
+    monkeypatch.setenv("SUDO_UID", "54321")
+    assert pidfile.read(service).kind == "ours", "who typed sudo may say so, as with safe.directory of git"
 
 
 def test_an_older_managers_bare_pid_is_ours_if_the_command_line_says_so(project: Any, sleeper: Sleeper) -> None:

@@ -15,7 +15,8 @@ import pytest
 from clinic.errors import FailedError, RefusedError
 from clinic.flow.production import production_mode
 from clinic.remedies import production_mode as remedy
-from clinic.service import jobs, manager, memory, process, windowless
+from clinic.service import jobs, manager, memory, pidfile, process, windowless
+from clinic.service.pidfile import Record
 from tests.service.keeping import Kept
 
 
@@ -44,6 +45,26 @@ def test_the_mode_is_kept_and_the_server_restarted_in_it(kept: Kept) -> None:
 def test_a_server_that_does_not_run_is_not_started(kept: Kept) -> None:
     result = production_mode(kept.settings)
     assert (result.outcome, result.data["state"], result.data["mode"]) == ("healthy", "stopped", "production")
+
+
+def test_one_that_cannot_start_keeps_nobody_from_changing_the_mode(kept: Kept) -> None:
+    memory.keep(kept.settings, wanted="up", launch="a2", ended="a1", last_reason="it ended while starting")
+    assert manager.status(kept.settings).state == "failed"
+    result = production_mode(kept.settings)
+    assert (result.outcome, result.data["state"], result.data["mode"]) == ("healthy", "failed", "production")
+
+
+def test_one_that_a_killed_change_of_the_mode_left_down_is_started(kept: Kept) -> None:
+    settings = kept.settings
+    manager.start(settings, Path(sys.executable), Path(sys.prefix))
+    memory.keep(settings, mode="production")
+    manager.withdraw(settings)  # as far as the change came
+    unborn = pidfile.dump(Record(pidfile.UNBORN, pidfile.UNBORN, launch="a2")).decode()
+    for more in ({}, {"launch": "a2", "record": unborn}):  # the latter one step later
+        memory.keep(settings, **more)
+        result = production_mode(settings)
+        assert (result.outcome, result.data["state"], result.data["mode"]) == ("healthy", "running", "production")
+        manager.withdraw(settings)
 
 
 def test_dry_runs_touch_nothing(kept: Kept) -> None:

@@ -523,3 +523,41 @@ def test_a_folder_that_holds_something_else_takes_no_state(project: Any) -> None
             act()
         assert refused.value.code == "records-in-the-way"
     assert [path.name for path in p.settings.records.iterdir()] == ["thesis.txt"]
+
+
+@root_only
+def test_a_fifo_in_the_place_of_a_lock_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    os.mkfifo(path)
+    path.chmod(0o444)
+    tmp_path.chmod(0o755)
+    words = "import fcntl, os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+    words += f"from toolshed import oslock; os.seteuid({STRANGER}); print(oslock.take(Path('x.lock')) is not None)"
+    argv = [sys.executable, "-c", words, str(SCRIPTS)]
+    taken = subprocess.run(argv, stdout=subprocess.PIPE, timeout=60, check=True, cwd=tmp_path)
+    assert taken.stdout == b"True\n", "opened to read only, for want of the right to write"
+    with lock.held(path, "a test"), pytest.raises(BusyError), lock.held(path, "another"):
+        pass
+    with lock.held(path, "a test"):
+        path.write_bytes(b"[" * 100_000)  # a stranger's
+        with pytest.raises(BusyError), lock.held(path, "another"):
+            pass
+
+
+@root_only
+def test_what_a_stranger_puts_beside_the_log_is_not_read_nor_waited_for(project: Any) -> None:
+    p = project()
+    p.service.log_file.touch()
+    memory.keep(p.settings, wanted="up")
+    state, held = (memory.places(p.settings, suffix)[1] for suffix in (".json", ".lock"))
+    state.write_text(json.dumps({"wanted": "down", "mode": "production", "serial": 1000}), "ascii")
+    with lock.held(held, "a stranger"):
+        for path in (state, held):
+            os.chown(path, STRANGER, STRANGER)
+        assert (memory.recall(p.settings).wanted, memory.recall(p.settings).mode) == ("up", "debug")
+        with memory.locked(p.settings, ".lock", "a test"):
+            pass
+        os.chown(p.service.log_file, STRANGER, STRANGER)
+        assert memory.recall(p.settings).wanted == "down", "the user's whose log it is"
+        with pytest.raises(BusyError), memory.locked(p.settings, ".lock", "a test"):
+            pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -211,6 +212,22 @@ def test_no_line_is_lost_when_others_rename_the_log(tmp_path: Path, words: tuple
     talking.end()
     assert {line.split()[1] for line in talking.missing()} <= {"0", "1", "2"}, "those that were deleted with it"
     assert not list(tmp_path.glob("b.log.new"))
+
+
+@posix_only
+def test_a_flood_of_children_into_a_renamed_log_is_rotated_too(tmp_path: Path) -> None:
+    talking = Talking(tmp_path, "child")
+    talking.say()
+    talking.log.rename(tmp_path / "theirs")
+    talking.say()
+    os.kill(talking.process.pid, signal.SIGSTOP)  # so that all of it is there at once
+    with (tmp_path / "theirs").open("ab") as stream:
+        stream.write((b"flood" * 20 + b"\n") * 40_000)
+        stream.write(b"last\n")
+    os.kill(talking.process.pid, signal.SIGCONT)
+    until(lambda: any(path.read_bytes().endswith(b"last\n") for path in tmp_path.glob("b.log*")))
+    talking.end()
+    assert max(path.stat().st_size for path in tmp_path.glob("b.log*")) < 2_000_000, "four megabytes, a block at a time"
 
 
 @posix_only

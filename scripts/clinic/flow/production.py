@@ -71,20 +71,20 @@ def _refuse_makeshift(who: Patient) -> None:
 
 def _switched(who: Patient, mode: str, *, dry_run: bool) -> Result:
     from clinic.remedies import production_mode as remedy
-    from clinic.service import manager, memory
+    from clinic.service import find, manager, memory
 
     settings = who.settings
-    now, known = manager.status(settings), memory.recall(settings).mode
+    now, known = manager.status(settings), memory.recall(settings)
     runs = now.pid is not None and now.state in {"running", "starting", "hung"}
-    # One that is wanted and down: a change of the mode was killed between the stop and the start.
-    again = now.mode != mode if runs else now.wanted == "up" and now.state in {"stopped", "stale", "failed"}
+    # Not started because it is down: one that can't start must not keep its mode from being changed.
+    again = now.mode != mode if runs else find.is_left_down(known)
     if dry_run:
-        plan = [f"remember {mode} mode"] * (known != mode) + ["restart the server in it"] * again
+        plan = [f"remember {mode} mode"] * (known.mode != mode) + ["restart the server in it"] * again
         return Result(_NAME, "planned", 0, {**now.as_json(), "plan": plan})
     with mode_told(settings):
         manager.complete(settings)
         after, note = remedy.change(settings, mode, _restarting(who, now) if again else None)
-    word: OutcomeWord = "healthy" if again or known != mode else "unchanged"
+    word: OutcomeWord = "healthy" if again or known.mode != mode else "unchanged"
     return _told(settings, after or manager.status(settings), word, notes=(note,) if note else ())
 
 

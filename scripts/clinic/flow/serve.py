@@ -23,13 +23,15 @@ Venv = str | Path | None
 
 def start_server(settings: Settings, venv: Venv = None, *, dry_run: bool = False) -> Result:
     """Start the server from the environment, and wait for its first healthy answer."""
-    from clinic.service import find, manager
+    from clinic.service import find, manager, memory
 
     who = patient(settings, venv)
     if find.server(settings).kind == "ours" and (now := manager.status(settings)).state == "running":
         refuse_another_environment(who, now, venv)
         if not dry_run:  # a killed start, or a person, may have left no pid file
-            now = manager.start(settings, layout.python_in(who.venv), who.venv)
+            manager.complete(settings)
+            if now.wanted != "up":  # a stop was interrupted
+                memory.keep(settings, wanted="up")
         return _told("start", now, "unchanged", 0, settings)
     manager.refuse_in_the_way(settings)
     recovered = () if dry_run else recovered_first(who)
@@ -199,5 +201,6 @@ def _no_log(settings: Settings) -> RefusedError:
 
     missing = f"There is no log at {settings.service.log_file}:"
     if memory.recall(settings).launch:
-        return RefusedError("no-log", f"{missing} it was moved or deleted after the last start.", "invoke restart")
+        why = "it was moved or deleted, clinic.service.log_file was changed, or the disk was full"
+        return RefusedError("no-log", f"{missing} since the last start {why}.", "invoke restart")
     return RefusedError("no-log", f"{missing} the server has not been started yet.", "invoke start")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import signal
 import socket
@@ -38,12 +39,17 @@ class Bell:
         self._look_for_request = requested
         self._requested = False
         self._signals = 0
+        self._interrupts = math.inf
 
     @property
     def asked(self) -> int:
         """How often we were asked to end. Read once a second at least, since no wait of the monitor is longer."""
         self._requested = self._requested or self._look_for_request()
         return self._signals + self._requested
+
+    def interrupt_once(self) -> None:
+        """Have one more request be a KeyboardInterrupt, and no other: what that one begins is not to be interrupted."""
+        self._interrupts = 1
 
     def ring(self) -> None:
         """Wake the one who waits; from any thread."""
@@ -93,7 +99,8 @@ class Bell:
         self._signals += 1
         self.ring()
         # A terminal that is closed may say so twice, itself and through its shell: that is no impatience.
-        if again and number != getattr(signal, "SIGHUP", None):
+        if again and number != getattr(signal, "SIGHUP", None) and self._interrupts:
+            self._interrupts -= 1
             raise KeyboardInterrupt
 
 

@@ -39,6 +39,13 @@ def orphans(settings: Settings, reading: Reading) -> list[Identity]:
     return list(dict.fromkeys(each for record, owner in records if record for each in _left(record, owner)))
 
 
+def is_left_down(known: memory.Memory) -> bool:
+    """Whether a restart was killed after it had ended the server, and before it had started the next one."""
+    record = pidfile.parse(known.record.encode("utf-8", "surrogateescape"))
+    unborn = isinstance(record, Record) and record.leader == pidfile.UNBORN
+    return known.wanted == "up" and (unborn or (bool(known.ended) and known.ended == known.launch))
+
+
 def as_run(service: Service, record: Record) -> Service:
     """Return the settings of the server as it runs: its port may not be the one that is set by now."""
     return replace(service, port=record.port) if record.port else service

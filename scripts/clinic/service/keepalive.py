@@ -51,7 +51,7 @@ def keep_alive(settings: Settings, care: Care, herald: Herald, *, supervised: bo
         _run(monitor, bell, herald)
         herald.event("monitor-ending", "asked to end: stopping the server")
         gaps, checks = _gaps(monitor), monitor.checks + (monitor.pulse.count if monitor.ward and monitor.pulse else 0)
-        status = _stop(settings, monitor)
+        status = _stop(settings, monitor, bell)
         herald.event("monitor-ended", "the server is stopped, the monitor ends", restarts=monitor.restarts)
     return Watched(status, time.monotonic() - begun, checks, monitor.restarts, gaps)
 
@@ -86,11 +86,12 @@ def _back_off(bell: Bell, seconds: float) -> None:
         bell.wait(min(left, 1.0))
 
 
-def _stop(settings: Settings, monitor: Monitor) -> Status:
+def _stop(settings: Settings, monitor: Monitor, bell: Bell) -> Status:
     child = monitor.ward.child if monitor.ward else None
     try:
+        bell.interrupt_once()
         return manager.stop(settings)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # the last one: else a third Ctrl+C would leave the server unwatched
         return manager.stop(settings, grace=0)
     finally:
         if child:

@@ -195,15 +195,25 @@ def give_descriptors(opened: int, old: tuple[int, int] | None = None) -> None:
 
 
 def open_checked(path: str, flags: int, like: os.stat_result | None = None) -> int:
-    """Open a device, or a file that belongs to us, to root or to its folder's owner. Links are not followed.
+    """Open a device, or a file of ours, of root or of its folder's owner. Links are not followed.
 
-    `like` is of the file that was there before: its owner may own the new one too, and a new one gets its mode. Raises
-    OSError, whose `strerror` says what it is instead. Nothing waits for the other end of a FIFO.
+    In a folder that only its owner can write to it may be anybody's. `like` is of the file that was there before: its
+    owner may own the new one too, and a new one gets its mode. What root makes belongs to that owner, else to the
+    folder's. Raises OSError, whose `strerror` says what it is instead. Nothing waits for the other end of a FIFO.
     """
-    with contextlib.suppress(FileNotFoundError):
-        _check(path, os.lstat(path), like)
-    descriptor = _open(path, flags | _FLAGS, stat.S_IMODE(like.st_mode) if like else 0o644)
+    made = 0
     try:
+        _check(path, os.lstat(path), like)
+    except FileNotFoundError:
+        made = flags & os.O_CREAT and os.O_EXCL
+    try:
+        descriptor = _open(path, flags | made | _FLAGS, stat.S_IMODE(like.st_mode) if like else 0o644)
+    except FileExistsError:  # made by another process meanwhile
+        return open_checked(path, flags, like)
+    try:
+        if made and sys.platform != "win32" and os.geteuid() == 0:
+            owner = like or os.stat(os.path.dirname(path) or ".")
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         _check(path, os.fstat(descriptor), like)
         if sys.platform != "win32":
             os.set_blocking(descriptor, True)
@@ -224,7 +234,8 @@ def _check(path: str, status: os.stat_result, like: os.stat_result | None) -> No
         raise OSError(errno.EINVAL, f"it is {kind}", path)
     if sys.platform != "win32":
         folder = os.stat(os.path.dirname(path) or ".")
-        if status.st_uid not in {os.geteuid(), 0, folder.st_uid, (like or folder).st_uid}:
+        planted = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)  # else its owner has put it there: /var/log
+        if planted and status.st_uid not in {os.geteuid(), 0, folder.st_uid, (like or folder).st_uid}:
             raise OSError(errno.EPERM, f"it belongs to another user (uid {status.st_uid})", path)
 
 

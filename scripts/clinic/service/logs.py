@@ -174,7 +174,8 @@ def _open(path: Path, flags: int) -> int:
 def _refused(code: str, done: str, path: Path, error: OSError) -> RefusedError:
     hint = f"look at {path}, or set clinic.service.log_file in invoke.yaml"
     with contextlib.suppress(OSError):
-        hint = f"set clinic.service.log_file in invoke.yaml to {path.readlink()}, or remove {path}"
+        target = os.path.normpath(path.parent / path.readlink())
+        hint = f"set clinic.service.log_file in invoke.yaml to {target}, or remove {path}"
     return RefusedError(code, f"The log {path} cannot be {done}: {error.strerror}.", hint)
 
 

@@ -71,11 +71,16 @@ def stop(settings: Settings, *, grace: float | None = None) -> Status:
     Nothing to stop is fine, unless the pid file is something else: then the setting may name another server's.
     Raises FailedError when somebody of it lives on, RefusedError where we may not signal it.
     """
+    before = memory.recall(settings).wanted
     said = [memory.keep(settings, wanted="down")]  # first, so that no monitor and no start works against us
-    with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
-        said.append(memory.keep(settings, wanted="down"))  # a start that held the lock may have written over it
-        changed, notes = _stop(settings, grace)
-        said.append(memory.keep(settings, wanted="down", record="", last_reason="stopped on request"))
+    try:
+        with _locked(settings, "stop", settings.service.stop_timeout + _STOP_PATIENCE):
+            said.append(memory.keep(settings, wanted="down"))  # a start that held the lock may have written over it
+            changed, notes = _stop(settings, grace)
+            said.append(memory.keep(settings, wanted="down", record="", last_reason="stopped on request"))
+    except RefusedError:  # it runs on: a monitor is to bring it back as before
+        memory.keep(settings, wanted=before)
+        raise
     return replace(status(settings), changed=changed, notes=(*filter(None, dict.fromkeys(said)), *notes))
 
 
@@ -130,6 +135,8 @@ def _locked(settings: Settings, doing: str, patience: float = 0.0) -> Iterator[N
 
 def complete(settings: Settings) -> None:
     """Write the pid file that a running server lacks, after a start that was killed or that found the disk full."""
+    if pidfile.read(settings.service).kind not in _LACKING:
+        return  # no lock is needed to find that nothing has to be done
     with _locked(settings, "start", _STOP_PATIENCE):
         found = find.server(settings)
         if found.kind == "ours" and found.record:
@@ -277,12 +284,12 @@ def _stop(settings: Settings, grace: float | None = None) -> tuple[bool, tuple[s
         leader = found.record.leader
         targets = [leader if identity.alive(leader) else found.record.server]
         ask = wrapping.asking(settings, found.record.launch)
-        ended = _permitted(lambda: stopping.end(targets[0], patience, ask))
+        ended = _permitted(settings, lambda: stopping.end(targets[0], patience, ask))
     else:
         targets = find.orphans(settings, found)
         if not targets:
             refuse_in_the_way(settings)
-        ended = _permitted(lambda: stopping.end_all(targets, patience))
+        ended = _permitted(settings, lambda: stopping.end_all(targets, patience))
     if ended.left:
         pids = ", ".join(str(each.pid) for each in ended.left)
         hint = f"look at it: {stopping.look_command(ended.left[0].pid)}"
@@ -304,10 +311,13 @@ def _put_away(settings: Settings, found: Reading) -> bool:
     return False
 
 
-def _permitted(ending: Callable[[], stopping.Ended]) -> stopping.Ended:
+def _permitted(settings: Settings, ending: Callable[[], stopping.Ended]) -> stopping.Ended:
     try:
         return ending()
-    except PermissionError as error:
+    except (PermissionError, RefusedError) as error:
+        memory.keep(settings, ended="")  # it lives on, and its death is one
+        if isinstance(error, RefusedError):
+            raise
         raise RefusedError(
             "not-permitted",
             f"This user may not signal the server: {error.strerror}.",

@@ -93,7 +93,14 @@ def read(settings: Settings, suffix: str) -> Iterator[tuple[bytes, int]]:
             if path.parent in lock.run_folders():
                 ownership.refuse_foreign(path.parent)
             data, info = fs.read_plain(path, _MOST)
-            yield data, info.st_uid
+            if _may_lie(settings, path, info.st_uid):
+                yield data, info.st_uid
+
+
+def _may_lie(settings: Settings, path: Path, owner: int) -> bool:
+    """Whether a file of this owner counts in this place: a log may lie in /tmp, and anybody's file beside it."""
+    log = settings.service.log_file
+    return path.parent != log.parent or owner in {_me(), 0, log.lstat().st_uid}
 
 
 def write(settings: Settings, suffix: str, data: bytes) -> str:
@@ -140,6 +147,8 @@ def locked(settings: Settings, suffix: str, doing: str, patience: float = 0.0, *
             if held and not fs.exists(path):
                 continue
             with contextlib.suppress(RefusedError, OSError):
+                if fs.exists(path) and not _may_lie(settings, path, path.lstat().st_uid):
+                    continue
                 _make_folder(settings, path.parent)
                 stack.enter_context(lock.held(path, doing, patience, code=code))
                 held = True

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clinic import fs
+from clinic.anatomy.ownership import callers
 from clinic.service import identity
 from clinic.service.table import Identity, command, look, process_owner
 from clinic.service.wrapping import unwrapped
@@ -175,8 +176,12 @@ def is_believed(record: Record, owner: int) -> bool:
 
 
 def may_name(owner: int, pid: int) -> bool:
-    """Whether a user's word about a process is taken: ours, root's, or that of the user whose process it is."""
-    if sys.platform == "win32" or owner in {os.geteuid(), 0}:
+    """Whether a user may say that a process is the server: us, root, or the user whose process it is.
+
+    Under sudo also who typed it: on a mount that shows all files as one user's (vboxsf, drvfs, cifs), what root wrote
+    in that user's project is the user's too.
+    """
+    if sys.platform == "win32" or owner in callers(os.environ):
         return True
     try:
         return process_owner(pid) == owner

@@ -49,8 +49,7 @@ class Log(io.RawIOBase):
         """`path` is the log's, `cap` the bytes from which it is put aside, `kept` how many old ones stay."""
         super().__init__()
         self.path, self.cap, self.kept = path, cap, kept
-        self._lock = threading.RLock()
-        self._limit = log_files.least(cap)
+        self._lock, self._limit = threading.RLock(), log_files.least(cap)
         self._between_lines, self._ended, self._ended_before = True, 0, 0  # the latter two count line ends
         self._dropped, self._cut, self._why = 0, False, ""  # line ends, what came behind the last of them, the reason
         self._left: list[log_files.LogFile] = []
@@ -161,13 +160,16 @@ class Log(io.RawIOBase):
             quiet.close()
 
     def _pass_on(self) -> None:
+        """Pass on what children wrote, of each log no more than the cap: then ours is rotated, and others may write."""
         for old in self._left:
+            room = self.cap
             with contextlib.suppress(OSError):
-                while self._between_lines and not self._dropped:
+                while room > 0 and self._between_lines and not self._dropped:
                     data = old.new_lines()
                     if not data:
                         break
                     self._put(memoryview(data))
+                    room -= len(data)
                 self._drop(old.shrink(self.cap), "it was deleted")
 
     def _rotate(self) -> None:
@@ -188,6 +190,7 @@ class Log(io.RawIOBase):
             self._limit = size + self.cap // 16  # where it is tried again if it fails
             if log_files.is_at(self.path, file.identity):
                 log_files.put_aside(file.log, self.path, self.cap, self.kept)
+                self._limit = log_files.least(self.cap)
             else:
                 self._drop(file.shrink(self.cap), "it was deleted, and cannot be made again")
         except OSError:
