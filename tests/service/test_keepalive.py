@@ -376,7 +376,9 @@ def test_the_live_line_tells_process_and_answer_apart(kept: Callable[..., Kept])
     one = kept()
     ours, theirs = pty.openpty()
     argv = one.argv("keep-alive")
-    monitor = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    env = {**os.environ, "TERM": "xterm"}
+    env.pop("COLUMNS", None)  # a new pty has no size either
+    monitor = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
     one.monitors.append(monitor)
     os.close(theirs)
     seen: list[bytes] = []

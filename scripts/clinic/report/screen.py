@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NARROWEST, WIDEST = 40, 120
 """Text is laid out for no fewer columns than this, and for no more: longer lines are hard to read."""
 
+_WIDTH = 80  # columns of a terminal that says nothing of its size
 _UNICODE = {"pass": "✓", "fail": "✗", "warn": "!", "skip": "-", "note": "·", "dot": "●", "star": "★"}
 _ASCII = {"pass": "+", "fail": "x", "warn": "!", "skip": "-", "note": ".", "dot": "*", "star": "*"}
 
@@ -52,8 +53,9 @@ def _width(stream: TextIO, environ: Mapping[str, str]) -> int:
         if (columns := int(environ["COLUMNS"])) > 0:
             return columns
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        return os.get_terminal_size(stream.fileno()).columns
-    return shutil.get_terminal_size((80, 24)).columns
+        # A terminal without a size (docker exec -t, a pty of a program) has 0 columns.
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    return shutil.get_terminal_size((_WIDTH, 24)).columns
 
 
 def is_terminal(stream: TextIO) -> bool:
