@@ -81,6 +81,12 @@ def test_a_plan_says_what_it_would_do_and_that_it_did_nothing() -> None:
     assert "· nothing would be done" in shown(Result("heal", "planned", 0, {"plan": [], "receipts": []}))
 
 
+def test_a_repair_names_the_environment_that_there_is_now() -> None:
+    made = samples.VENV.with_name(".venv313")
+    data = {"before": samples.BROKEN, "after": {**samples.HEALTHY, "venv": made}}
+    assert f"✓ cured  {made}" in shown(Result("heal", "cured", 0, data))
+
+
 def test_nothing_to_do_takes_one_line() -> None:
     data = {"before": samples.HEALTHY, "after": samples.HEALTHY, "receipts": []}
     assert shown(Result("fix-cfg", "unchanged", 0, data)) == f"✓ nothing to do  {samples.VENV}\n"

@@ -57,7 +57,8 @@ def _headline(page: Page, told: Tree) -> None:
         word = "undone"
     if told["outcome"] == "planned" and not data.get("plan") and not data.get("content"):
         word = "nothing would be done"
-    venv = (data.get("before") or data).get("venv", "")
+    # A new environment is named for its interpreter: it may lie elsewhere than the one that was looked for.
+    venv = (data.get("after") or data.get("before") or data).get("venv", "")
     took = f"  in {words.seconds(told['seconds'])}" if told["seconds"] and data.get("receipts") else ""
     place = f"  {venv}" if venv else ""
     page.line(page.mark(symbol, style), " ", (word, style), place, (took, "dim"), hang=2)
