@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clinic.checklist import UnavailableError, actors, stage
+from clinic.checklist import UnavailableError, actors, shadow, stage
 from clinic.service import identity, process
 from clinic.service.table import Identity, Row
 
@@ -87,3 +88,14 @@ def test_only_the_host_of_a_console_is_killed(tmp_path: Path) -> None:
     """The others are for its job to end: that is what is tried."""
     mine = console(tmp_path, [100])
     assert mine._to_kill({mine.child.identity, Identity(4711, "1")}) == {mine.child.identity}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "::", "::1"])  # noqa: S104 - for a moment
+def test_a_port_of_any_family_is_free(host: str) -> None:
+    if ":" in host:
+        try:
+            socket.create_server((host, 0), family=socket.AF_INET6).close()
+        except OSError as error:
+            pytest.skip(f"no IPv6 here: {error}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, shadow.free_port(host)), family=family).close()

@@ -181,6 +181,19 @@ def test_an_unknown_variable_is_refused() -> None:
     assert "INVOKE_CLINIC_SERVICE_PORT" in done.stderr
 
 
+@pytest.mark.parametrize("task", ["status", "fix-cfg"])
+def test_unreadable_settings_are_refused_in_json_too(tmp_path: Path, task: str) -> None:
+    (tmp_path / "broken.yaml").write_text("clinic: [", encoding="utf-8")
+    refusals = (
+        (invoke("-f", tmp_path / "broken.yaml", task, "--json"), "settings-not-yaml"),
+        (invoke(task, "--json", INVOKE_CLINIC_SERVICE_PROT="1"), "settings-unknown-variable"),
+    )
+    for done, code in refusals:
+        told = envelope(done)
+        assert (told["command"], told["outcome"], told["exit_code"]) == (task, "refused", 2)
+        assert [error["code"] for error in told["errors"]] == [code]
+
+
 def test_a_variable_overrides_the_file(project: Path) -> None:
     done = invoke("-f", project, "start", "--dry-run", "--json", INVOKE_CLINIC_SERVICE_PORT="hello")
     assert envelope(done)["errors"][0]["code"] == "settings-type"

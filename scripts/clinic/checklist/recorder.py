@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -32,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
 def main(host: str, port: str, file: str) -> None:
     """Serve for ever."""
     Handler.file = file
+    found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    HTTPServer.address_family = found[0][0]
     HTTPServer((host, int(port)), Handler).serve_forever()
 
 

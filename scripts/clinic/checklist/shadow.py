@@ -101,8 +101,9 @@ def _literal(path: Path) -> str:
 
 
 def free_port(host: str) -> int:
-    """A port that nobody holds just now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host if host not in {"0.0.0.0", "::", "localhost"} else "127.0.0.1", 0))  # noqa: S104 - only compared
+    """A port of this address that nobody holds just now."""
+    found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(address)
         return int(probe.getsockname()[1])

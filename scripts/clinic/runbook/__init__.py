@@ -12,6 +12,7 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
+from clinic.runbook import misuse
 from clinic.runbook.common import ROOT
 from clinic.runbook.curing import fix_cfg, heal, rebuild, unblock, undo
 from clinic.runbook.looking import diagnose, onboard, snapshot, validate
@@ -38,7 +39,7 @@ TASKS: tuple[Any, ...] = (
 
 
 def refuse_unreadable_settings() -> None:
-    """Say in one line what Invoke would say with a traceback: a settings file that it reads is no YAML.
+    """Refuse, as every other refusal is shown, what Invoke would answer with a traceback: a settings file is no YAML.
 
     Invoke parses invoke.yaml right after it has imported tasks.py, and a file named by -f a little later.
     """
@@ -51,7 +52,7 @@ def refuse_unreadable_settings() -> None:
         check_variables()
         check_trust()
     except RefusedError as error:
-        raise Exit(f"error[{error.code}]: {error.message}\n  hint: {error.hint}", code=error.exit_code) from error
+        raise Exit(code=misuse.refused(error, sys.argv[1:], [task.name for task in TASKS])) from error
 
 
 def _named_files(argv: list[str]) -> list[Path]:

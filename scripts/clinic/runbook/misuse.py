@@ -33,7 +33,8 @@ def refuse_misuse(namespace: Collection) -> None:
     except ValueError as error:  # what Invoke lets through as a traceback: a word where a number belongs
         objection = f"{str(error).rpartition(': ')[2]} is no whole number."
     if objection:
-        raise Exit(code=_refused(objection, words, sorted(namespace.task_names)))
+        tasks = sorted(namespace.task_names)
+        raise Exit(code=refused(_error(objection, named(words, tasks), tasks), words, tasks))
 
 
 _VALUED = frozenset({"--only", "--except", "-o", "-e"})
@@ -64,15 +65,19 @@ def _read(words: list[str], namespace: Collection) -> None:
     Parser(initial=Program().initial_context, contexts=named.to_contexts()).parse_argv(left)
 
 
-def _refused(objection: str, words: Sequence[str], tasks: Sequence[str]) -> int:
+def named(words: Sequence[str], tasks: Sequence[str]) -> str:
+    """The first task of a command line; empty if there is none."""
+    return next((word for word in words if word in tasks), "")
+
+
+def refused(error: RefusedError, words: Sequence[str], tasks: Sequence[str]) -> int:
+    """Show a refusal of what was typed, before Invoke runs anything; returns the exit code."""
     from clinic import door
 
-    task = next((word for word in words if word in tasks), "")
-
     def work() -> Result:
-        raise _error(objection, task, tasks)
+        raise error
 
-    return door.perform(task or "invoke", work, as_json="--json" in words)
+    return door.perform(named(words, tasks) or "invoke", work, as_json=not {"--json", "-j"}.isdisjoint(words))
 
 
 def _error(objection: str, task: str, tasks: Sequence[str]) -> RefusedError:
