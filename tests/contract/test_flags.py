@@ -58,6 +58,7 @@ def test_a_dry_run_is_dry(project: Path, venv: Path, task: str, dry: str) -> Non
     """Of a healthy environment: nothing below the project changes, and the plan is what is told."""
     lock = project.parent / "requirements" / "bridge.txt"
     lock.parent.mkdir()
+    (project.parent / "ai").mkdir()  # the service's folder, without which no start is planned
     lock.write_text("", encoding="utf-8")
     place = ["--venv", str(venv)] if "--venv" in RULE[task] else []
     before = fingerprint(project.parent)

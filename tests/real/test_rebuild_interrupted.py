@@ -138,9 +138,10 @@ def test_two_at_once(site: Site) -> None:
 def test_leftovers_of_others_stay(site: Site) -> None:
     """Those of another environment beside it: each has a lock of its own."""
     own = site.venv
-    others = [own.parent / ".clinic-00000000", staging.begin(own.with_name(".venv2")).folder]
-    others[0].mkdir()
-    mine = staging.begin(own).folder
+    others = [own.parent / ".clinic-00000000", staging.planned(own.with_name(".venv2")).folder]
+    mine = staging.planned(own).folder
+    for folder in (*others, mine):
+        folder.mkdir()
     library(site.wheelhouse)
     assert flow.rebuild(site.settings, wheelhouse=site.wheelhouse).outcome == "cured"
     assert [folder.is_dir() for folder in (*others, mine)] == [True, True, False]

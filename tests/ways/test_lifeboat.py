@@ -90,7 +90,7 @@ def test_a_disk_that_objects_to_every_way_is_told(project: Project, monkeypatch:
         raise OSError(28, "No space left on device", "somewhere")
 
     monkeypatch.setattr(borrow, "_by_hand", full)
-    monkeypatch.setattr(staging, "begin", full)
+    monkeypatch.setattr(staging, "made", full)
     with pytest.raises(FailedError) as told:
         flow.unblock(project.settings, wheelhouse=str(project.wheelhouse))
     assert told.value.code == "nothing-serves"

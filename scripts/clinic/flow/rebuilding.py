@@ -95,12 +95,11 @@ class _Run:
             held = holding.told_or_refused(self.settings, case.who.venv)
             if dry_run:
                 return _planned(case, judge(case.who, whole()), held)
-            with locked(case.who, remedy.NAME, dry_run=False) as more:  # it may just have been named for its base
-                place = staging.begin(case.who.venv)
-                try:
-                    return self._done(case, place, whole, (*told([*recovered, *more]), *held))
-                finally:
-                    staging.discard(place.folder)
+            with (
+                locked(case.who, remedy.NAME, dry_run=False) as more,  # it may just have been named for its base
+                staging.made(case.who.venv) as place,
+            ):
+                return self._done(case, place, whole, (*told([*recovered, *more]), *held))
 
     def _decided(self, who: Patient, path: Path) -> tuple[Case, Whole]:
         """Look, choose the interpreter; a first environment is named for it. What its python says is not waited for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,7 @@ class _Run:
     def _cured(self, facts: Facts, chosen: Prescription, codes: Sequence[str], found: str) -> tuple[Receipt, Facts]:
         """Fetch before anything is touched, where the environment's python can say what fits; else after surgery."""
         draft, names = chosen.draft, sorted(chosen.draft.names)
-        place = staging.begin(draft.venv) if draft.names else None
-        try:
+        with staging.made(draft.venv) if draft.names else nullcontext() as place:
             early = _is_itself(facts)
             prefix = self._fetched(facts, chosen, place) if place and early else None
             with self.who.records.transaction(remedy.NAME, draft.venv, before=found, distributions=names) as change:
@@ -120,9 +120,6 @@ class _Run:
                 after = self.who.look(deep=bool(_SEEN_DEEP.intersection(codes)))
                 self._must_hold(after, codes, draft.names, was_itself=early)
                 return change.commit(), after
-        finally:
-            if place:
-                staging.discard(place.folder)
 
     def _fetched(self, facts: Facts, chosen: Prescription, place: staging.Staging) -> remedy.Prefix:
         """Assert whose python it is, then let the installer work beside the environment."""

@@ -89,13 +89,10 @@ class _Run:
         base = facts.search.base
         if base is None:
             return {}
-        place = staging.begin(facts.venv)
-        try:
+        with staging.made(facts.venv) as place:
             staging.create(place, base, include=False, prompt=facts.tree.prompt if facts.tree else None)
             folder = layout.scripts_folder(place.root, layout.here())
             made = {path.name.lower(): path.read_bytes() for path in folder.glob("*ctivate*") if path.is_file()}
-        finally:
-            staging.discard(place.folder)
         settled = {name: settle.settled(data, place.segment) for name, data in made.items()}
         return {name: data for name, data in settled.items() if data is not None}
 

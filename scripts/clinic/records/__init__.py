@@ -32,7 +32,9 @@ __all__ = ["Entry", "Records", "State", "Transaction"]
 EVENTS_CAP = 1 << 20  # bytes of events.jsonl; one older file is kept beside it
 _IGNORE = b"*\n"
 _OURS_ALONE = frozenset({"receipts", "events.jsonl"})
-_OURS = _OURS_ALONE | {"stash", "snapshots", "incidents", "service", "borrow", "lifeboat", "wheelhouse", "lock"}
+_OURS = _OURS_ALONE | frozenset(
+    ("stash", "snapshots", "incidents", "service", "borrow", "lifeboat", "wheelhouse", "lock", "system-python.json")
+)
 """What lies in the folder, and which names nobody else gives."""
 _OF_SYSTEMS = frozenset({"lost+found", ".snapshot", ".DS_Store", "desktop.ini", "Thumbs.db"})
 """What a new volume of a container has, and what the desktops of macOS and Windows put into any folder."""

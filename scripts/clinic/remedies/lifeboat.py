@@ -88,11 +88,8 @@ def _launch(place: Path, base: Interpreter, settings: Settings, shown: rebuild.S
     draft = rebuild.Draft(place, base, (source,), expected)
     for left in staging.leftovers(place):
         staging.discard(left)
-    making = staging.begin(place)
-    try:
+    with staging.made(place) as making:
         rebuild.build(draft, making, shown)
         fs.remove(place)
         fs.move(making.root, place)
         (place / _MARK).write_text(_digest(settings), encoding="utf-8")
-    finally:
-        staging.discard(making.folder)

@@ -60,18 +60,25 @@ def planned(final: Path) -> Staging:
     return Staging(final.parent / (_prefix(final) + secrets.token_hex(2)), final)
 
 
-def begin(final: Path) -> Staging:
-    """Make an empty staging folder. Raises RefusedError where that can't be done."""
+@contextlib.contextmanager
+def made(final: Path) -> Iterator[Staging]:
+    """Make an empty staging folder, and remove it at the end, whatever comes in between.
+
+    Raises RefusedError where it can't be made.
+    """
     place = planned(final)
     try:
-        place.folder.mkdir(parents=True)
-    except OSError as error:
-        raise RefusedError(
-            "not-writable",
-            f"{final.parent} cannot be written: {error.strerror or error}. Nothing was touched.",
-            "free some space, or make the folder writable",
-        ) from error
-    return place
+        try:
+            place.folder.mkdir(parents=True)
+        except OSError as error:
+            raise RefusedError(
+                "not-writable",
+                f"{final.parent} cannot be written: {error.strerror or error}. Nothing was touched.",
+                "free some space, or make the folder writable",
+            ) from error
+        yield place
+    finally:
+        discard(place.folder)
 
 
 def leftovers(final: Path) -> list[Path]:
