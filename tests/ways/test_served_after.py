@@ -50,12 +50,22 @@ def test_a_rebuild_of_a_healthy_environment_starts_none(project: Project) -> Non
     assert project.status().state == "stale"
 
 
+def test_a_rebuild_starts_the_server_that_a_killed_one_had_ended(project: Project) -> None:
+    project.start()
+    server = project.status()
+    memory.keep(project.settings, ended=memory.recall(project.settings).launch)  # as `_stop` writes it
+    project.kill()
+    result = rebuild(project)
+    assert result.data["server"]["done"] == "started"
+    assert project.status().pid not in {None, server.pid}
+
+
 def test_a_rebuild_whose_server_does_not_start_holds_and_says_so(project: Project) -> None:
     down_through_damage(project)
     project.settings = project.with_(command=("{python}", "-c", "raise SystemExit(3)"))
     result = rebuild(project)
     assert (result.outcome, result.exit_code) == ("failed", 1)
-    assert "The environment is mended, and the server does not start from it" in result.errors[0].message
+    assert "The environment is healthy, and the server does not start from it" in result.errors[0].message
     assert result.data["after"]["verdict"] == "healthy"
 
 

@@ -53,12 +53,13 @@ def after_damage(
 ) -> tuple[dict[str, object] | None, ClinicError | None]:
     """Start a server that is wanted and was down while its environment was damaged; a monitor does that itself.
 
-    Returns what was done, None if there was nothing to do, and why it does not run.
+    One that an earlier rebuild had ended when it was killed is started too. Returns what was done, None if there was
+    nothing to do, and why it does not run.
     """
-    if not who.own or not before.sick or after.sick:
-        return None, None
-    from clinic.service import manager
+    from clinic.service import find, manager, memory
 
+    if not who.own or after.sick or not (before.sick or find.is_left_down(memory.recall(who.settings))):
+        return None, None
     server = manager.status(who.settings)
     if server.monitor or server.wanted != "up" or server.state not in _DOWN:
         return None, None
@@ -68,7 +69,7 @@ def after_damage(
     done: dict[str, object] = {"state": now.state, "pid": now.pid, "done": wanted.said}
     if not errors:
         return done, None
-    message = f"The environment is mended, and the server does not start from it: {errors[0].message}"
+    message = f"The environment is healthy, and the server does not start from it: {errors[0].message}"
     return done, FailedError(errors[0].code, message, errors[0].hint)
 
 
