@@ -182,11 +182,20 @@ def sweep(path: Path, older: float = 60.0) -> None:
 
     Without an age only while a lock keeps all others from writing to `path`. What can't be removed is left.
     """
-    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in entries:
-            ours = entry.name.startswith(f".{path.name[:60]}.") and is_temporary(entry.name)
-            if ours and time.time() - entry.stat(follow_symlinks=False).st_mtime >= older:
-                Path(entry.path).unlink()
+    for left in temporaries(path):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime >= older:
+                left.unlink()
+
+
+def temporaries(path: Path) -> list[Path]:
+    """The temporary files of writers of `path`: at work, or killed."""
+    try:
+        names = os.listdir(path.parent)  # noqa: PTH208 - the names are enough
+    except OSError:
+        return []
+    mark = f".{path.name[:60]}."
+    return [path.with_name(name) for name in names if name.startswith(mark) and is_temporary(name)]
 
 
 def link(path: Path, target: str) -> None:

@@ -135,7 +135,8 @@ def _locked(settings: Settings, doing: str, patience: float = 0.0) -> Iterator[N
 
 def complete(settings: Settings) -> None:
     """Write the pid file that a running server lacks, after a start that was killed or that found the disk full."""
-    if pidfile.read(settings.service).kind not in _LACKING:
+    there = pidfile.read(settings.service).kind not in _LACKING
+    if there and not fs.temporaries(settings.service.pid_file):
         return  # no lock is needed to find that nothing has to be done
     with _locked(settings, "start", _STOP_PATIENCE):
         found = find.server(settings)
