@@ -183,6 +183,8 @@ def main(words: list[str]) -> int:
     cli = argparse.ArgumentParser(prog="nox -s faults -- soak", description=__doc__)
     cli.add_argument("--seconds", type=float, default=600.0)
     seconds = cli.parse_args(words).seconds
+    # A background job of a script ignores Ctrl+C, and so would the monitor.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with _disk() as (folder, why):
         stage = Stage(folder / "stage")
         wheels.server(stage.site.wheelhouse, text=SERVICE)
